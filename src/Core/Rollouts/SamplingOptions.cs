@@ -1,0 +1,34 @@
+namespace Rlhf.Core;
+
+/// <summary>How responses are drawn. The defaults are the policy's own distribution: what policy gradients need.</summary>
+public sealed record SamplingOptions
+{
+    public int SamplesPerPrompt { get; init; } = 1;
+    public int MaxNewTokens { get; init; } = 64;
+    public int MinNewTokens { get; init; }
+
+    /// <summary>&gt; 0; logits are divided by it before the softmax.</summary>
+    public double Temperature { get; init; } = 1;
+
+    /// <summary>Keep the k most likely tokens (ties of the k-th stay); 0 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keep the smallest set of most likely tokens whose mass reaches p (at least one); 1 keeps all.</summary>
+    public double TopP { get; init; } = 1;
+
+    /// <summary>Keep tokens with probability ≥ MinP × the largest; 0 keeps all.</summary>
+    public double MinP { get; init; }
+
+    public double RepetitionPenalty { get; init; } = 1;
+    public bool Greedy { get; init; }
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+    public IReadOnlyList<int> ForbiddenTokens { get; init; } = [];
+    public ulong Seed { get; init; }
+    public int Iteration { get; init; }
+
+    /// <summary>Rows decoded at once.</summary>
+    public int BatchSize { get; init; } = 32;
+
+    /// <summary>True when a token is drawn from something else than the policy at this temperature, so that ratios need care.</summary>
+    public bool IsFiltered => Greedy || TopK > 0 || TopP < 1 || MinP > 0 || RepetitionPenalty != 1 || MinNewTokens > 0 || ForbiddenTokens.Count > 0;
+}
