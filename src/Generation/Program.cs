@@ -1,0 +1,6 @@
+namespace Rlhf.Generation;
+
+internal static class Program
+{
+    private static int Main() => 0;
+}
