@@ -1,0 +1,94 @@
+namespace Rlhf.Algorithms.Tests;
+
+[TestFixture]
+public sealed class NormalizationTests
+{
+    private static readonly double[] OneToFour = [1, 2, 3, 4];
+    private static readonly bool[] Middle = [false, true, true, false];
+
+    [Test]
+    public void MaskedMoments()
+    {
+        // TRL's test of masked_mean, masked_var and masked_whiten.
+        Assert.That(MaskedStatistics.Mean(OneToFour, Middle), Is.EqualTo(2.5));
+        Assert.That(MaskedStatistics.SampleVariance(OneToFour, Middle), Is.EqualTo(0.5));
+        Assert.That(MaskedStatistics.PopulationVariance(OneToFour, Middle), Is.EqualTo(0.25));
+        double[] x = [.. OneToFour];
+        Whitening.ToZeroMeanUnitVariance(x, Middle);
+        Check.Close(x, [1, -0.707107, 0.707107, 4], 1e-6);
+    }
+
+    [Test]
+    public void UnitVarianceKeepsTheMean()
+    {
+        // NeMo-RL / OpenAI: 1.2 to 2.0 by .1, mean 1.6.
+        double[] rewards = [.. Enumerable.Range(0, 9).Select(i => 1.2 + (0.1 * i))];
+        double[] population = [.. rewards], sample = [.. rewards];
+        Assert.That(Moments.Of(rewards).PopulationVariance, Is.EqualTo(0.0666667).Within(1e-6));
+        Whitening.ToUnitVariance(population, Check.AllTrue(9), VarianceKind.Population);
+        Check.Close([population[0], population[4], population[8]], [0.050807, 1.6, 3.149193], 1e-6);
+        Whitening.ToUnitVariance(sample, Check.AllTrue(9));
+        Check.Close([sample[0], sample[4], sample[8]], [0.139407, 1.6, 3.060593], 1e-6);
+    }
+
+    [Test]
+    public void JunkOutsideTheMaskDoesNotLeakAndEmptyIsZero()
+    {
+        Assert.That(MaskedStatistics.Mean([1, 2, double.NaN, 4], [true, false, false, true]), Is.EqualTo(2.5));
+        Assert.That(MaskedStatistics.Mean([double.NaN, double.NaN], [false, false]), Is.Zero);
+        Assert.That(MaskedStatistics.SampleVariance([1, double.NaN], [true, false]), Is.Zero);
+        double[] x = [1, double.NaN, 3];
+        Whitening.ToZeroMeanUnitVariance(x, [true, false, true]);
+        Assert.That(x[1], Is.NaN);
+        Check.Close([x[0], x[2]], [-0.707107, 0.707107], 1e-6);
+    }
+
+    [Test]
+    public void WhitenedHasZeroMeanAndUnitVariance([Values] VarianceKind kind)
+    {
+        RandomBatch b = new(61, sequences: 20);
+        Whitening.ToZeroMeanUnitVariance(b.Advantages, b.Mask, kind);
+        Moments m = Moments.Of(b.Advantages, b.Mask);
+        Assert.That(m.Mean, Is.Zero.Within(Tolerance.SameFormula));
+        Assert.That(kind == VarianceKind.Sample ? m.SampleVariance : m.PopulationVariance, Is.EqualTo(1).Within(1e-7), "1e−8 is added to σ²");
+    }
+
+    [Test]
+    public void RunningMomentsEqualThoseOfTheConcatenation()
+    {
+        // trlX's test of RunningMoments.
+        double[][] batches =
+        [
+            [.. Enumerable.Range(0, 100).Select(i => (double)i)],
+            [.. Enumerable.Repeat(1.0, 100)],
+            [.. Enumerable.Range(0, 10).Select(i => Math.Exp(i))],
+            [-10, -1, 0, 1, 10],
+        ];
+        RunningMoments running = new();
+        List<double> seen = [];
+        foreach (double[] batch in batches)
+        {
+            running.Update(batch);
+            running = new RunningMoments(running.State); // through a checkpoint
+            seen.AddRange(batch);
+            double mean = seen.Average(), variance = seen.Sum(x => (x - mean) * (x - mean)) / (seen.Count - 1);
+            Assert.That(running.Mean, Is.EqualTo(mean).Within(Tolerance.MergedMoments));
+            Assert.That(running.StandardDeviation, Is.EqualTo(Math.Sqrt(variance)).Within(Tolerance.MergedMoments));
+        }
+    }
+
+    [Test]
+    public void OneByOneEqualsMergedEqualsWhole()
+    {
+        double[] x = new TestRandom(62).Normals(101, 3);
+        Moments one = x.Aggregate(default(Moments), (m, v) => m.With(v)), whole = Moments.Of(x), merged = Moments.Of(x.AsSpan(0, 30)) + Moments.Of(x.AsSpan(30));
+        foreach (Moments m in new[] { one, merged })
+        {
+            Assert.That(m.Count, Is.EqualTo(101));
+            Assert.That(m.Mean, Is.EqualTo(whole.Mean).Within(Tolerance.SameFormula));
+            Assert.That(m.SampleVariance, Is.EqualTo(whole.SampleVariance).Within(Tolerance.SameFormula * 10));
+        }
+
+        Assert.That(new RunningMoments().StandardDeviation, Is.EqualTo(1));
+    }
+}
