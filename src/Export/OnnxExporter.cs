@@ -1,0 +1,103 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Rlhf.Core;
+
+namespace Rlhf.Export;
+
+/// <summary>
+/// Writes ONNX folders: model.onnx and its siblings, model.onnx.data, the configuration and the tokenizer. A folder appears whole or not
+/// at all.
+/// </summary>
+public static class OnnxExporter
+{
+    public const string Model = "model.onnx", Rollout = "rollout.onnx", Scorer = "scorer.onnx", Debug = "debug.onnx";
+
+    /// <summary>File of a reward folder that says how the score is made.</summary>
+    public const string RewardConfig = "rlhf_config.json";
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>
+    /// Writes the folder that ONNX Runtime GenAI deploys: model.onnx (logits of every position), rollout.onnx (of the last), scorer.onnx
+    /// (log-probabilities), one model.onnx.data for all, genai_config.json and the tokenizer.
+    /// </summary>
+    /// <param name="weights">Parameters as the trainer keeps them.</param>
+    /// <param name="tokenizerSource">Folder with tokenizer.json.</param>
+    /// <param name="folder">Written beside as folder.partial, then renamed; an older folder of the name is replaced.</param>
+    /// <param name="options">What else to write.</param>
+    /// <exception cref="BadModelException">A parameter is missing or has the wrong size, or the tokenizer is missing.</exception>
+    /// <exception cref="NumericalException">A weight is NaN or infinite.</exception>
+    public static void ExportPolicy(IModelWeights weights, string tokenizerSource, string folder, ExportOptions? options = null)
+    {
+        options ??= new();
+        WeightMap map = WeightMap.ForPolicy(weights.Shape);
+        WriteFolder(folder, partial =>
+        {
+            TokenizerFiles.Copy(tokenizerSource, partial);
+            File.WriteAllText(Path.Combine(partial, GenAiConfig.FileName), GenAiConfig.Write(weights.Shape));
+            foreach ((string file, byte[] model) in PolicyModels(map, options)) File.WriteAllBytes(Path.Combine(partial, file), model);
+            new DataLayout(map).Write(Path.Combine(partial, DataLayout.FileName), map, weights);
+        });
+    }
+
+    /// <summary>
+    /// Writes a reward model: model.onnx (input_ids, lengths → scores with gain and bias applied), model.onnx.data, rlhf_config.json and
+    /// the tokenizer. Parameters and exceptions as for <see cref="ExportPolicy"/>.
+    /// </summary>
+    public static void ExportReward(IModelWeights weights, string tokenizerSource, string folder, ExportOptions? options = null)
+    {
+        options ??= new();
+        ModelShape shape = weights.Shape;
+        WeightMap map = WeightMap.ForReward(shape);
+        WriteFolder(folder, partial =>
+        {
+            TokenizerFiles.Copy(tokenizerSource, partial);
+            JsonObject config = new()
+            {
+                ["kind"] = "reward",
+                ["label"] = options.Label,
+                ["pooling"] = shape.Pooling == ScorePooling.Last ? "last" : "mean",
+                ["gain"] = shape.RewardGain,
+                ["bias"] = shape.RewardBias,
+                ["max_length"] = shape.MaxPositions,
+                ["vocab_size"] = shape.VocabularySize,
+                ["bos_token_id"] = shape.BosTokenId,
+                ["eos_token_id"] = shape.EosTokenIds.Count > 0 ? shape.EosTokenIds[0] : null,
+            };
+            File.WriteAllText(Path.Combine(partial, RewardConfig), config.ToJsonString(Indented));
+            File.WriteAllBytes(Path.Combine(partial, Model), RewardModel(map));
+            new DataLayout(map).Write(Path.Combine(partial, DataLayout.FileName), map, weights);
+        });
+    }
+
+    /// <summary>
+    /// The graphs of a policy folder in memory, by file name, for sessions whose weights are handed over
+    /// (<c>SessionOptions.AddInitializer</c> with every entry of <paramref name="map"/>) instead of read.
+    /// </summary>
+    public static IReadOnlyDictionary<string, byte[]> PolicyModels(WeightMap map, ExportOptions? options = null)
+    {
+        options ??= new();
+        DataLayout layout = new(map);
+        GraphStyle style = GraphStyle.Default;
+        Dictionary<string, byte[]> models = new() { [Model] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: false).ToModel(layout) };
+        if (options.Rollout) models[Rollout] = PolicyGraph.Build(map, style, lastOnly: true, hiddenOutputs: false).ToModel(layout);
+        if (options.Scorer) models[Scorer] = ScorerGraph.Build(map, style).ToModel(layout);
+        if (options.HiddenOutputs) models[Debug] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: true).ToModel(layout);
+        return models;
+    }
+
+    /// <summary>The graph of a reward folder in memory.</summary>
+    public static byte[] RewardModel(WeightMap map) => RewardGraph.Build(map, GraphStyle.Default).ToModel(new DataLayout(map));
+
+    private static void WriteFolder(string folder, Action<string> fill)
+    {
+        try
+        {
+            WholeFolder.Write(folder, fill);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadDataException($"{folder}: the model folder cannot be written ({e.Message}). Name a folder that this user may write, with room for it.", e);
+        }
+    }
+}
