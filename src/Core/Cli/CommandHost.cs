@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text;
+
+namespace Rlhf.Core;
+
+/// <summary>
+/// Runs a command line to an exit code: the one place where an exception becomes a message. Every executable's <c>Main</c> is
+/// <c>return CommandHost.Run(args, root);</c>.
+/// </summary>
+public static class CommandHost
+{
+    /// <summary>The exit code of a defect: something that no <see cref="RlhfException"/> explains.</summary>
+    public const int UnexpectedFailure = 1;
+
+    /// <summary>Parses and runs. Command actions take the cancellation token, stop at a safe point and throw <see cref="OperationCanceledException"/>.</summary>
+    /// <param name="args">As given to Main.</param>
+    /// <param name="root">The root command with its subcommands.</param>
+    /// <param name="output">stdout unless a test looks at it.</param>
+    /// <param name="error">stderr unless a test looks at it.</param>
+    public static int Run(string[] args, RootCommand root, TextWriter? output = null, TextWriter? error = null)
+    {
+        output ??= System.Console.Out;
+        error ??= System.Console.Error;
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0) return TellParseErrors(parsed, error);
+        LogLevel level = CommonOptions.Of(parsed).LogLevel;
+        Log.Level = level;
+        Log.Writer = error;
+        using InterruptSignals signals = new(error);
+        try
+        {
+            InvocationConfiguration invocation = new()
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null, // signals are ours
+                Output = output,
+                Error = error,
+            };
+            return parsed.InvokeAsync(invocation, signals.Token).GetAwaiter().GetResult();
+        }
+        catch (Exception exception)
+        {
+            return Explain(exception, level, error);
+        }
+    }
+
+    /// <summary>Tells what happened in one readable paragraph and chooses the exit code.</summary>
+    public static int Explain(Exception exception, LogLevel level, TextWriter error)
+    {
+        if (exception is AggregateException { InnerExceptions.Count: 1 } or System.Reflection.TargetInvocationException && exception.InnerException is { } inner)
+            return Explain(inner, level, error);
+        switch (exception)
+        {
+            case RlhfException known:
+                Tell(known, level, error);
+                return (int)known.ExitCode;
+            case OperationCanceledException:
+                string how = exception.Message.Length > 0 && exception.GetType() == typeof(InterruptedException) ? exception.Message : "Interrupted. Finished files are intact; unfinished ones were removed.";
+                error.WriteLine(how);
+                return (int)ExitCode.Interrupted;
+            case IOException or UnauthorizedAccessException:
+                BadDataException explained = new($"A file could not be read or written: {(FileErrors.IsDiskFull(exception) ? "the disk is full. Free some space and run again." : exception.Message)}", exception);
+                Tell(explained, level, error);
+                return (int)explained.ExitCode;
+            case OutOfMemoryException:
+                error.WriteLine("error: Memory ran out. Use a smaller batch size or sequence length (--set …), or a machine with more memory.");
+                return UnexpectedFailure;
+            default:
+                error.WriteLine($"error: Unexpected failure ({exception.GetType().Name}): {exception.Message}");
+                if (level >= LogLevel.Debug) error.WriteLine(exception);
+                else error.WriteLine($"This is a defect of the program. The details are in {WriteLog(exception)}; --log-level debug shows them here.");
+                return UnexpectedFailure;
+        }
+    }
+
+    private static void Tell(RlhfException known, LogLevel level, TextWriter error)
+    {
+        IReadOnlyList<string> problems = known is ConfigurationException configuration ? configuration.Problems : [known.Message];
+        if (problems.Count == 1) error.WriteLine($"error: {problems[0]}");
+        else error.WriteLine($"error: {problems.Count} problems:{string.Concat(problems.Select(p => $"{Environment.NewLine}  {p}"))}");
+        if (level >= LogLevel.Debug) error.WriteLine(known);
+    }
+
+    private static int TellParseErrors(ParseResult parsed, TextWriter error)
+    {
+        foreach (ParseError problem in parsed.Errors) error.WriteLine($"error: {problem.Message}");
+        List<string> names = [];
+        for (SymbolResult? at = parsed.CommandResult; at is CommandResult command; at = at.Parent) names.Insert(0, command.Command.Name);
+        error.WriteLine($"'{string.Join(' ', names)} --help' lists what is known.");
+        return (int)ExitCode.BadConfiguration;
+    }
+
+    private static string WriteLog(Exception exception)
+    {
+        string stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture);
+        string path = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"rlhf-failure-{stamp}-{Environment.ProcessId}.log"));
+        StringBuilder text = new();
+        text.AppendLine(CultureInfo.InvariantCulture, $"command: {Environment.CommandLine}").AppendLine(CultureInfo.InvariantCulture, $"system: {Environment.OSVersion}, .NET {Environment.Version}").AppendLine(exception.ToString());
+        try
+        {
+            File.WriteAllText(path, text.ToString());
+            return path;
+        }
+        catch (Exception e) when (FileErrors.IsFileError(e))
+        {
+            return $"no log ({e.Message})";
+        }
+    }
+}
+
+/// <summary>The work stopped at a safe point; the message says how to go on (exit code 130).</summary>
+public sealed class InterruptedException(string message) : OperationCanceledException(message);

@@ -1,0 +1,60 @@
+using System.CommandLine;
+
+namespace Rlhf.Core;
+
+/// <summary>The options that every command has, and their values.</summary>
+/// <param name="Config">The YAML file, or null.</param>
+/// <param name="Set">Each <c>key=value</c>, in the order given.</param>
+/// <param name="DryRun">Check everything, do nothing.</param>
+/// <param name="LogLevel">How much is told on stderr.</param>
+public sealed record CommonOptions(string? Config, IReadOnlyList<string> Set, bool DryRun, LogLevel LogLevel)
+{
+    private static readonly Option<string?> ConfigOption = new("--config")
+    {
+        Description = "The configuration file (YAML).",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string[]> SetOption = new("--set")
+    {
+        Description = "Overrides one configuration value, for example --set ppo.clip_range=0.1. Repeatable; wins over the file.",
+        HelpName = "key=value",
+        DefaultValueFactory = _ => [],
+    };
+
+    private static readonly Option<bool> DryRunOption = new("--dry-run")
+    {
+        Description = "Check the configuration and the inputs, say what would be done, and write nothing.",
+    };
+
+    private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
+    {
+        Description = "How much is told on stderr.",
+        HelpName = "error|warning|info|debug",
+        DefaultValueFactory = _ => LogLevel.Info,
+        Recursive = true,
+    };
+
+    /// <summary>Adds --set, --dry-run and --log-level, and --config where <paramref name="withConfig"/>.</summary>
+    public static T AddTo<T>(T command, bool withConfig = true)
+        where T : Command
+    {
+        if (withConfig) command.Options.Add(ConfigOption);
+        command.Options.Add(SetOption);
+        command.Options.Add(DryRunOption);
+        command.Options.Add(LogLevelOption);
+        return command;
+    }
+
+    /// <summary>The values given; defaults for options that the command does not have.</summary>
+    public static CommonOptions Of(ParseResult result) => new(
+        result.GetResult(ConfigOption) is null ? null : result.GetValue(ConfigOption),
+        result.GetValue(SetOption) ?? [],
+        result.GetValue(DryRunOption),
+        result.GetResult(LogLevelOption) is null ? LogLevel.Info : result.GetValue(LogLevelOption));
+
+    /// <summary>Loads <typeparamref name="T"/> from --config and --set.</summary>
+    /// <exception cref="ConfigurationException">All problems of the configuration.</exception>
+    public T Load<T>()
+        where T : class => ConfigBinder.Load<T>(Config, Set);
+}

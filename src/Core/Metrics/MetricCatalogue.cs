@@ -1,0 +1,132 @@
+using System.Text;
+
+namespace Rlhf.Core;
+
+/// <summary>
+/// Every metric that is logged anywhere, once. The writers refuse names that are not here, so the docs, the console, TensorBoard and the
+/// report cannot drift apart. Wall-clock values begin with <c>time/</c>: without them two runs of one configuration are equal byte for byte.
+/// </summary>
+public sealed class MetricCatalogue
+{
+    /// <summary>How names of wall-clock values begin.</summary>
+    public const string TimePrefix = "time/";
+
+    private readonly List<MetricDefinition> _metrics = [];
+    private readonly Dictionary<string, int> _order = [];
+
+    /// <summary>The metrics of this product.</summary>
+    public static MetricCatalogue Default { get; } = new MetricCatalogue()
+        .Add("score/mean", "score", "mean over responses of Σ weight · reward", "Falls for several iterations: the learning rate is too high or the KL coefficient too large. Near its maximum while samples read badly: the reward is being gamed.")
+        .Add("score/std", "score", "standard deviation of the score over responses", "Near 0: all responses score alike, so there is nothing to learn from; look at the samples.")
+        .Add("score/min", "score", "smallest score", "Far below the mean: a few broken responses; look at them.")
+        .Add("score/max", "score", "largest score", "Equal to the mean: see score/std.")
+        .Add("reward/<name>/mean", "reward", "mean of one named reward before its weight", "One reward rises while the others fall: the weights do not balance.")
+        .Add("reward/<name>/std", "reward", "standard deviation of one named reward", "0: this reward does not tell responses apart.")
+        .Add("reward/mean", "reward", "mean over responses of Σₜ rₜ: the (scaled, clipped) score on the last token minus β · KL of every token", "Falls while score/mean rises: the policy pays more KL than it wins.")
+        .Add("reward/std", "reward", "standard deviation of Σₜ rₜ over responses", "Grows without end: scale or clip the score.")
+        .Add("reward/clip_share", "1", "share of scores cut by reward clipping", "Above 0.2: most of the signal is cut; widen the clip or normalise.")
+        .Add("reward/running_mean", "score", "running mean that normalises scores", "Jumps: the prompts or the reward changed.")
+        .Add("reward/running_std", "score", "running standard deviation that scales scores", "Near 0: scaling amplifies noise.")
+        .Add("eval/score_mean", "score", "mean score of fresh samples from held-out prompts", "Stays while score/mean rises: the policy learns the training prompts by heart.")
+        .Add("eval/<name>/mean", "reward", "mean of one named reward on held-out prompts", "As eval/score_mean.")
+        .Add("eval/kl_per_token", "nats", "k3 KL to the reference per token on held-out prompts", "As kl/k3_per_token.")
+        .Add("eval/distinct_2", "1", "share of different bigrams on held-out prompts", "As rollout/distinct_2.")
+        .Add("kl/k1_per_token", "nats", "mean over response tokens of log π_old − log π_ref", "Negative for long: samples and log-probs are not of the same policy.")
+        .Add("kl/k1_per_sequence", "nats", "mean over responses of Σₜ (log π_old − log π_ref)", "Several times the target: raise the KL coefficient.")
+        .Add("kl/k3_per_token", "nats", "mean over tokens of exp(d) − 1 − d with d = log π_ref − log π_old; ≥ 0, lower variance than k1 (Schulman 2020)", "Above about 0.1: the policy is far from the reference and will soon read oddly.")
+        .Add("kl/k3_per_sequence", "nats", "the same summed over each response", "As kl/k1_per_sequence.")
+        .Add("kl/coefficient", "1", "β in rₜ = scoreₜ − β · KLₜ; adapts when a target is set", "At its bound: the target cannot be met with this learning rate.")
+        .Add("entropy", "nats", "mean over response tokens of −Σ p log p of the policy", "Falls towards 0: collapse to a few answers. Rises steadily: the entropy bonus is too large.")
+        .Add("policy/loss", "1", "mean over tokens of max(−A·ratio, −A·clip(ratio, 1−ε, 1+ε)) (Schulman 2017)", "Its size means little; NaN means an exploded ratio.")
+        .Add("policy/clip_fraction", "1", "share of tokens whose ratio left [1−ε, 1+ε]", "Above 0.3: steps are too large. 0 for long: steps are too small.")
+        .Add("policy/ratio_mean", "1", "mean over tokens of π / π_old", "Far from 1: as policy/clip_fraction.")
+        .Add("policy/ratio_max", "1", "largest ratio of the update", "Above 10: a few tokens explode; lower the learning rate.")
+        .Add("policy/ratio_max_minus_1_first", "1", "max |ratio − 1| on the first minibatch of the first epoch, before any step", "Above 1e-3: the stored log-probs are not those of this policy; nothing after it can be trusted.")
+        .Add("policy/approx_kl", "nats", "mean over tokens of ratio − 1 − log ratio: how far this update moved", "Above the target KL: the update stops early.")
+        .Add("policy/updates", "steps", "optimiser steps taken in the iteration", "Fewer than planned: the target KL stopped the update.")
+        .Add("policy/early_stop", "1", "1 when the target KL ended the update early", "1 in every iteration: lower the learning rate or the number of epochs.")
+        .Add("value/loss", "return²", "½ mean over tokens of max((V − R)², (clip(V, V_old ± ε) − R)²)", "Grows: the value head does not follow; raise its learning rate or scale the rewards.")
+        .Add("value/mean", "return", "mean predicted value over tokens", "Far from return/mean: as value/explained_variance.")
+        .Add("value/explained_variance", "1", "1 − Var(R − V) / Var(R) over tokens; 1 is perfect, 0 is no better than the mean", "Below 0 after the first iterations: advantages are noise.")
+        .Add("value/clip_fraction", "1", "share of tokens whose value loss was clipped", "Above 0.5: the value head wants to move faster than the clip allows.")
+        .Add("return/mean", "return", "mean over tokens of the return", "As reward/mean.")
+        .Add("return/std", "return", "standard deviation of the return over tokens", "Near 0: nothing to learn from.")
+        .Add("advantage/mean", "return", "mean advantage before whitening", "Far from 0 for long: the value head is biased.")
+        .Add("advantage/std", "return", "standard deviation of the advantage before whitening", "Near 0: whitening amplifies noise.")
+        .Add("rollout/length_mean", "tokens", "mean response length", "Drifts to the limit or to 1: the reward prefers length over content.")
+        .Add("rollout/length_max", "tokens", "longest response", "At the limit for most: see rollout/eos_share.")
+        .Add("rollout/eos_share", "1", "share of responses that ended by themselves", "Near 0: responses are cut off; allow more tokens or reward endings.")
+        .Add("rollout/distinct_1", "1", "different tokens / all tokens over the responses of the iteration", "Falls: as rollout/distinct_2.")
+        .Add("rollout/distinct_2", "1", "different bigrams / all bigrams of the responses (Li 2016)", "Falls by half: the policy repeats itself to please the reward.")
+        .Add("rollout/engine_logprob_gap_mean", "nats", "mean over tokens of |log-prob of the rollout engine − log-prob of the trainer|", "Above 1e-3 in float32: the exported model is not the trained one.")
+        .Add("rollout/engine_logprob_gap_max", "nats", "largest of these differences", "Above 0.05 in float32: as the mean.")
+        .Add("gate/mean_abs_dp", "1", "mean |p_onnx − p_torch| of the probe batch's tokens", "0.005 or more stops the run: the export is wrong.")
+        .Add("gate/mean_exp_abs_dlogp", "1", "mean exp |log p_onnx − log p_torch| of the probe batch", "1.01 or more stops the run: the export is wrong.")
+        .Add("grad_norm", "1", "L2 norm of the gradient before clipping, mean over steps", "Spikes: a bad batch, or the learning rate is too high.")
+        .Add("grad_norm_max", "1", "largest gradient norm of the iteration", "As grad_norm.")
+        .Add("learning_rate", "1", "learning rate of the last step", "0 before the end: the schedule is too short.")
+        .Add("value/learning_rate", "1", "learning rate of the value head's last step", "As learning_rate.")
+        .Add("tokens/generated", "tokens", "response tokens drawn in the iteration", "Falls: see rollout/length_mean.")
+        .Add("tokens/trained", "tokens", "response tokens trained on, counted once an epoch", "Less than tokens/generated × epochs: an early stop.")
+        .Add("tokens/total", "tokens", "response tokens drawn since the start", "–")
+        .Add("loss", "nats", "mean training loss per target token or pair (SFT, reward model)", "Rises or stays: the learning rate is wrong or the data is.")
+        .Add("accuracy", "1", "share of right predictions on the training batch", "1 at once: a leak of the label.")
+        .Add("eval/loss", "nats", "the loss on held-out data", "Rises while loss falls: over-fitting; stop or use more data.")
+        .Add("eval/accuracy", "1", "share of right predictions on held-out data", "0.5 on two classes: nothing was learnt.")
+        .Add("eval/bits_per_byte", "bits", "held-out negative log-likelihood in bits / UTF-8 bytes of the text", "Above an n-gram model's: the model is too small or under-trained.")
+        .Add("epoch", "epochs", "share of the data seen", "–")
+        .Add("time/iteration_seconds", "s", "wall-clock of the iteration", "Grows: a leak, or a machine that is shared.")
+        .Add("time/generation_seconds", "s", "wall-clock of Generation", "Most of the iteration: raise the batch size.")
+        .Add("time/scoring_seconds", "s", "wall-clock of Scoring", "–")
+        .Add("time/optimization_seconds", "s", "wall-clock of Optimization", "–")
+        .Add("time/export_seconds", "s", "wall-clock of re-export and gate", "–")
+        .Add("time/evaluation_seconds", "s", "wall-clock of the held-out evaluation", "–")
+        .Add("time/checkpoint_seconds", "s", "wall-clock of writing the checkpoint", "Above 3 % of the iteration: keep fewer or write to a faster disk.")
+        .Add("time/generation_tokens_per_second", "tokens/s", "response tokens drawn / time/generation_seconds", "Falls as responses grow alike in length: nothing. Otherwise a busy machine.")
+        .Add("time/optimization_tokens_per_second", "tokens/s", "prompt and response tokens trained on / time/optimization_seconds", "Falls: a busy machine or too many threads.")
+        .Add("time/peak_memory_bytes", "bytes", "largest resident memory of the process so far", "Grows after the tenth iteration: a leak.");
+
+    /// <summary>In the order of registration, which is the order of the docs and of <c>metrics.jsonl</c>.</summary>
+    public IReadOnlyList<MetricDefinition> All => _metrics;
+
+    /// <summary>Registers a metric.</summary>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public MetricCatalogue Add(string name, string unit, string formula, string whatIsBad)
+    {
+        if (!_order.TryAdd(name, _metrics.Count)) throw new ArgumentException($"The metric '{name}' is registered twice.", nameof(name));
+        _metrics.Add(new MetricDefinition(name, unit, formula, whatIsBad));
+        return this;
+    }
+
+    /// <summary>The definition of a name or of the template that it is an instance of.</summary>
+    /// <exception cref="ArgumentException">Nobody registered it.</exception>
+    public MetricDefinition Get(string name) => _metrics[OrderOf(name)];
+
+    /// <summary>True when the name is registered or is an instance of a template.</summary>
+    public bool Contains(string name) => TryFind(name, out _);
+
+    /// <summary>The place in the order; instances of a template share one.</summary>
+    internal int OrderOf(string name)
+    {
+        if (TryFind(name, out int order)) return order;
+        string near = NearestName.Of(name, _order.Keys) is { } candidate ? $" Did you mean '{candidate}'?" : "";
+        throw new ArgumentException($"The metric '{name}' is not in the catalogue; register it in MetricCatalogue with unit and formula.{near}", nameof(name));
+    }
+
+    private bool TryFind(string name, out int order)
+    {
+        if (_order.TryGetValue(name, out order)) return true;
+        order = _metrics.FindIndex(m => m.Matches(name));
+        return order >= 0;
+    }
+
+    /// <summary>The reference of all metrics as a Markdown table.</summary>
+    public string ToMarkdown()
+    {
+        StringBuilder text = new("| metric | unit | formula | what a bad value looks like |\n| --- | --- | --- | --- |\n");
+        foreach (MetricDefinition m in _metrics)
+            text.Append($"| `{m.Name}` | {m.Unit} | {Cell(m.Formula)} | {Cell(m.WhatIsBad)} |\n");
+        return text.ToString();
+        static string Cell(string s) => s.Replace("|", "\\|", StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Rlhf.Core;
+
+/// <summary>
+/// The format of <c>metrics.jsonl</c>: one JSON object a line, <c>iteration</c> first, then the metrics in catalogue order. JSON has no
+/// NaN or Infinity, so these are the texts "NaN", "Infinity" and "-Infinity".
+/// </summary>
+public static class MetricsFile
+{
+    private const string IterationKey = "iteration";
+
+    /// <summary>One line without the line break.</summary>
+    /// <exception cref="ArgumentException">A metric that is not in the catalogue.</exception>
+    public static string ToLine(MetricRow row, MetricCatalogue? catalogue = null)
+    {
+        catalogue ??= MetricCatalogue.Default;
+        using MemoryStream bytes = new();
+        using (Utf8JsonWriter json = new(bytes, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteNumber(IterationKey, row.Iteration);
+            foreach ((string name, double value) in row.Values.OrderBy(p => catalogue.OrderOf(p.Key)).ThenBy(p => p.Key, StringComparer.Ordinal))
+            {
+                if (double.IsFinite(value)) json.WriteNumber(name, value);
+                else json.WriteString(name, double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(bytes.ToArray());
+    }
+
+    /// <summary>Reads all rows. A last line without a line break (a writer that was killed) is left out.</summary>
+    /// <exception cref="BadDataException">The file is missing or a whole line is not a metrics row.</exception>
+    public static IReadOnlyList<MetricRow> Read(string path)
+    {
+        string text = FileErrors.Reading(path, () => File.ReadAllText(path));
+        List<MetricRow> rows = [];
+        int number = 0;
+        foreach (string line in WholeLines(text))
+        {
+            number++;
+            if (line.Length > 0) rows.Add(Parse(line, path, number));
+        }
+
+        return rows;
+    }
+
+    /// <summary>The file's text without wall-clock metrics: what two equal runs have in common byte for byte.</summary>
+    /// <exception cref="BadDataException">As <see cref="Read"/>.</exception>
+    public static string WithoutTimes(string path, MetricCatalogue? catalogue = null) => string.Concat(Read(path).Select(row =>
+        ToLine(row with { Values = new Dictionary<string, double>(row.Values.Where(p => !p.Key.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal))) }, catalogue) + "\n"));
+
+    internal static IEnumerable<string> WholeLines(string text)
+    {
+        int start = 0;
+        for (int end; (end = text.IndexOf('\n', start)) >= 0; start = end + 1) yield return text[start..end].TrimEnd('\r');
+    }
+
+    internal static MetricRow Parse(string line, string path, int number)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = 4 });
+            int? iteration = null;
+            Dictionary<string, double> values = [];
+            foreach (JsonProperty property in document.RootElement.EnumerateObject())
+            {
+                if (property.Name == IterationKey) iteration = property.Value.GetInt32();
+                else values[property.Name] = property.Value.ValueKind == JsonValueKind.String ? NonFinite(property.Value.GetString()!) : property.Value.GetDouble();
+            }
+
+            return new MetricRow(iteration ?? throw new FormatException("there is no \"iteration\""), values);
+        }
+        catch (Exception error) when (error is JsonException or FormatException or InvalidOperationException)
+        {
+            throw new BadDataException($"{path}:{number}: this line is not a metrics row (a JSON object with \"iteration\" and numbers): {error.Message}", error);
+        }
+    }
+
+    private static double NonFinite(string text) => text switch
+    {
+        "NaN" => double.NaN,
+        "Infinity" => double.PositiveInfinity,
+        "-Infinity" => double.NegativeInfinity,
+        _ => throw new FormatException($"'{text}' is not a number"),
+    };
+}

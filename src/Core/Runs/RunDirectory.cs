@@ -1,0 +1,179 @@
+using System.Globalization;
+
+namespace Rlhf.Core;
+
+/// <summary>Where the files of one iteration are.</summary>
+public sealed record IterationPaths(string Folder)
+{
+    /// <summary>What Generation wrote.</summary>
+    public string Rollouts => Path.Combine(Folder, "rollouts.parquet");
+
+    /// <summary>What Scoring wrote.</summary>
+    public string Scored => Path.Combine(Folder, "scored.parquet");
+
+    /// <summary>What Optimization wrote back for audit.</summary>
+    public string Trajectories => Path.Combine(Folder, "trajectories.parquet");
+
+    /// <summary>The ONNX folder of the policy after the iteration.</summary>
+    public string Policy => Path.Combine(Folder, "policy");
+}
+
+/// <summary>What <see cref="RunDirectory.Inspect"/> found about one folder or file.</summary>
+/// <param name="Path">Relative to the run directory.</param>
+/// <param name="IsFinished">True when it has a seal (or needs none).</param>
+/// <param name="Problems">Empty when it is whole.</param>
+public sealed record InspectedItem(string Path, bool IsFinished, IReadOnlyList<string> Problems);
+
+/// <summary>
+/// The directory of one run: an interface that other programs may rely on, documented in docs/run-directory.md. Holds the run's lock as
+/// long as it is open for writing.
+/// </summary>
+public sealed class RunDirectory : IDisposable
+{
+    private readonly RunLock? _lock;
+
+    private RunDirectory(string path, RunLock? runLock) => (Root, _lock) = (path, runLock);
+
+    /// <summary>Absolute.</summary>
+    public string Root { get; }
+
+    public string ConfigPath => Path.Combine(Root, "config.resolved.yaml");
+    public string ManifestPath => Path.Combine(Root, "manifest.json");
+    public string MetricsPath => Path.Combine(Root, "metrics.jsonl");
+    public string ReportPath => Path.Combine(Root, "report.html");
+    public string TensorBoardFolder => Path.Combine(Root, "tensorboard");
+    public string IterationsFolder => Path.Combine(Root, "iterations");
+    public string CheckpointsFolder => Path.Combine(Root, "checkpoints");
+
+    /// <summary>The tuned policy after the last iteration: an ONNX folder.</summary>
+    public string FinalPolicyFolder => Path.Combine(Root, "policy");
+
+    /// <summary>The tuned policy after the last iteration: a Hugging Face folder.</summary>
+    public string FinalWeightsFolder => Path.Combine(Root, "weights");
+
+    /// <summary>Begins a run: makes the directory, takes its lock, writes the resolved configuration and the manifest.</summary>
+    /// <exception cref="BadDataException">The directory holds a run already, is in use, or cannot be written.</exception>
+    public static RunDirectory Create(string path, object config, RunManifest manifest)
+    {
+        string root = Path.GetFullPath(path);
+        RunLock runLock = new(root);
+        try
+        {
+            RunDirectory run = new(root, runLock);
+            if (File.Exists(run.ManifestPath))
+            {
+                throw new BadDataException(
+                    $"'{path}' holds a run already (manifest.json). Go on with it by 'rlhf resume {path}', or choose another directory.");
+            }
+
+            string yaml = ConfigWriter.ToYaml(config);
+            WholeFile.WriteAllText(run.ConfigPath, yaml);
+            // The manifest comes last: a directory that has one has a configuration too.
+            RunJson.Write(run.ManifestPath, manifest with { ConfigSha256 = Sha256.OfText(yaml) });
+            return run;
+        }
+        catch
+        {
+            runLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a run to go on with it, and takes its lock.</summary>
+    /// <exception cref="BadDataException">There is no run, or it is in use.</exception>
+    public static RunDirectory OpenForWriting(string path)
+    {
+        RequireRun(path);
+        string root = Path.GetFullPath(path);
+        return new RunDirectory(root, new RunLock(root));
+    }
+
+    /// <summary>Opens a run to look at it, also while another process works in it.</summary>
+    /// <exception cref="BadDataException">There is no run.</exception>
+    public static RunDirectory OpenForReading(string path)
+    {
+        RequireRun(path);
+        return new RunDirectory(Path.GetFullPath(path), null);
+    }
+
+    /// <summary>The paths of one iteration, from 1: <c>iterations/0007</c>.</summary>
+    public IterationPaths Iteration(int iteration) => new(Path.Combine(IterationsFolder, Number(iteration)));
+
+    /// <summary>The folder of the checkpoint taken after an iteration: <c>checkpoints/0007</c>.</summary>
+    public string Checkpoint(int iteration) => Path.Combine(CheckpointsFolder, Number(iteration));
+
+    /// <summary>The manifest as it was written.</summary>
+    /// <exception cref="BadDataException">It is missing or damaged.</exception>
+    public RunManifest ReadManifest() => RunJson.Read<RunManifest>(ManifestPath);
+
+    /// <summary>The configuration as it was resolved.</summary>
+    /// <exception cref="ConfigurationException">It was edited into something invalid.</exception>
+    public T ReadConfig<T>()
+        where T : class => ConfigBinder.Load<T>(ConfigPath);
+
+    /// <summary>Iterations whose folder has a seal, ascending.</summary>
+    public IReadOnlyList<int> FinishedIterations() => Sealed(IterationsFolder);
+
+    /// <summary>Checkpoints whose folder has a seal, ascending. Their bytes are not verified; see <see cref="FolderSeal.Verify"/>.</summary>
+    public IReadOnlyList<int> FinishedCheckpoints() => Sealed(CheckpointsFolder);
+
+    /// <summary>Verifies every file that has a recorded size or hash. Takes as long as reading them.</summary>
+    public IReadOnlyList<InspectedItem> Inspect()
+    {
+        List<InspectedItem> items = [InspectConfig()];
+        if (File.Exists(MetricsPath)) items.Add(InspectMetrics());
+        foreach (string parent in new[] { IterationsFolder, CheckpointsFolder })
+        {
+            if (!Directory.Exists(parent)) continue;
+            foreach (string folder in Directory.EnumerateDirectories(parent).Order(StringComparer.Ordinal))
+            {
+                string relative = Path.GetRelativePath(Root, folder);
+                if (folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal) || !FolderSeal.Exists(folder)) items.Add(new(relative, false, []));
+                else items.Add(new(relative, true, Problems(() => FolderSeal.Verify(folder))));
+            }
+        }
+
+        return items;
+    }
+
+    public void Dispose() => _lock?.Dispose();
+
+    private InspectedItem InspectConfig() => new("config.resolved.yaml", true, Problems(() =>
+        Sha256.OfFile(ConfigPath) == ReadManifest().ConfigSha256 ? [] : [$"{ConfigPath}: changed after the run began (the manifest has another SHA-256)."]));
+
+    private InspectedItem InspectMetrics() => new("metrics.jsonl", true, Problems(() =>
+    {
+        MetricsFile.Read(MetricsPath);
+        return [];
+    }));
+
+    private static IReadOnlyList<string> Problems(Func<IReadOnlyList<string>> verify)
+    {
+        try
+        {
+            return verify();
+        }
+        catch (BadDataException error)
+        {
+            return [error.Message]; // reported beside the other findings instead of ending the inspection
+        }
+    }
+
+    private static List<int> Sealed(string parent)
+    {
+        if (!Directory.Exists(parent)) return [];
+        return [.. Directory.EnumerateDirectories(parent)
+            .Where(FolderSeal.Exists)
+            .Select(f => int.TryParse(Path.GetFileName(f), NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : -1)
+            .Where(n => n >= 0)
+            .Order()];
+    }
+
+    private static void RequireRun(string path)
+    {
+        if (!File.Exists(Path.Combine(path, "manifest.json")))
+            throw new BadDataException($"'{path}' is not a run directory: it has no manifest.json. Give the folder that 'rlhf run' named when it began.");
+    }
+
+    private static string Number(int iteration) => iteration.ToString("0000", CultureInfo.InvariantCulture);
+}

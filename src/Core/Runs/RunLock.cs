@@ -1,0 +1,60 @@
+using System.Globalization;
+
+namespace Rlhf.Core;
+
+/// <summary>Keeps a second process out of a run directory. The operating system drops it when the process ends, however it ends.</summary>
+public sealed class RunLock : IDisposable
+{
+    private readonly FileStream _stream;
+    private readonly string _ownerPath;
+
+    /// <exception cref="BadDataException">Another process has it, or the folder cannot be written.</exception>
+    public RunLock(string folder)
+    {
+        string path = Path.Combine(folder, "run.lock");
+        _ownerPath = path + ".owner";
+        try
+        {
+            Directory.CreateDirectory(folder);
+            _stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException error) when (File.Exists(path) && !FileErrors.IsDiskFull(error) && error is not DirectoryNotFoundException)
+        {
+            string owner = ReadOwner();
+            throw new BadDataException(
+                $"The run directory '{folder}' is in use{owner}; two processes would overwrite each other's files. Wait for it, stop it, or choose another directory.", error);
+        }
+        catch (Exception error) when (FileErrors.IsFileError(error))
+        {
+            throw FileErrors.ForWriting(path, error);
+        }
+
+        FileErrors.Writing(_ownerPath, () => File.WriteAllText(_ownerPath, string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}")));
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            File.Delete(_ownerPath);
+        }
+        catch (Exception error) when (FileErrors.IsFileError(error))
+        {
+            // Only a note for people; the lock itself is the open file.
+        }
+
+        _stream.Dispose();
+    }
+
+    private string ReadOwner()
+    {
+        try
+        {
+            return $" by {File.ReadAllText(_ownerPath)}";
+        }
+        catch (Exception error) when (FileErrors.IsFileError(error))
+        {
+            return " by another process";
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Rlhf.Core;
+
+/// <summary>What a run was made with: enough to make it again. Written as <c>manifest.json</c>.</summary>
+public sealed record RunManifest
+{
+    /// <summary>The layout of the run directory; raised when a reader must know.</summary>
+    public int FormatVersion { get; init; } = 1;
+
+    public required ulong Seed { get; init; }
+
+    /// <summary>Compute threads of each engine.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>SHA-256 of <c>config.resolved.yaml</c>.</summary>
+    public string ConfigSha256 { get; init; } = "";
+
+    /// <summary>Name → version of everything that computes: this program, .NET, ONNX Runtime, GenAI, libtorch, DuckDB.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Name → SHA-256 of what went in: models, prompt files, data sets.</summary>
+    public IReadOnlyDictionary<string, string> Inputs { get; init; } = new Dictionary<string, string>();
+
+    public string OperatingSystem { get; init; } = RuntimeInformation.OSDescription;
+    public string Architecture { get; init; } = RuntimeInformation.ProcessArchitecture.ToString();
+    public int Processors { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>The command line that began the run.</summary>
+    public IReadOnlyList<string> Command { get; init; } = [];
+
+    /// <summary>When the run began (UTC).</summary>
+    public DateTimeOffset Started { get; init; } = TimeProvider.System.GetUtcNow();
+}
+
+/// <summary>How the JSON files of a run directory look.</summary>
+internal static class RunJson
+{
+    public static JsonSerializerOptions Options { get; } = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        NewLine = "\n",
+        MaxDepth = 16,
+        RespectNullableAnnotations = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
+
+    public static void Write<T>(string path, T value) => WholeFile.WriteAllText(path, JsonSerializer.Serialize(value, Options) + "\n");
+
+    public static T Read<T>(string path) => FileErrors.Reading(path, () =>
+    {
+        try
+        {
+            using FileStream stream = File.OpenRead(path);
+            return JsonSerializer.Deserialize<T>(stream, Options) ?? throw new JsonException("the document is null");
+        }
+        catch (JsonException error)
+        {
+            throw new BadDataException($"'{path}' is damaged: {error.Message.TrimEnd('.')}. Restore it, or begin a new run.", error);
+        }
+    });
+}
