@@ -1,0 +1,166 @@
+using System.Buffers.Binary;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Rlhf.Models;
+
+/// <summary>Puts a tensor's float32 numbers, in the order they are to be stored, into the span.</summary>
+public delegate void TensorFill(Span<float> destination);
+
+/// <summary>One tensor to be written.</summary>
+/// <param name="Name">Hugging Face name.</param>
+/// <param name="Shape">As stored.</param>
+/// <param name="Fill">Called once while writing.</param>
+public sealed record SafetensorsOutput(string Name, IReadOnlyList<long> Shape, TensorFill Fill)
+{
+    /// <summary>How many numbers.</summary>
+    public long Count => Shape.Aggregate(1L, (product, size) => product * size);
+}
+
+/// <summary>
+/// Writes safetensors files that depend on nothing but the tensors: names sorted, data aligned to 8 bytes, no time stamps. A file
+/// appears whole or not at all.
+/// </summary>
+public static class SafetensorsWriter
+{
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes one file.</summary>
+    public static void Write(string path, IEnumerable<SafetensorsOutput> tensors, SafetensorsType type)
+    {
+        SafetensorsOutput[] sorted = Sorted(tensors);
+        WholeFiles.Write(path, stream => WriteTo(stream, sorted, type));
+    }
+
+    /// <summary>
+    /// Writes <c>model.safetensors</c> into a folder or, where that would pass <paramref name="maximumShardBytes"/>, shards and
+    /// <c>model.safetensors.index.json</c>. A tensor is never cut. Weights of an earlier save that are no longer used are removed.
+    /// </summary>
+    public static void WriteFolder(string folder, IEnumerable<SafetensorsOutput> tensors, SafetensorsType type, long maximumShardBytes = long.MaxValue)
+    {
+        SafetensorsOutput[] sorted = Sorted(tensors);
+        List<List<SafetensorsOutput>> shards = Shards(sorted, type, maximumShardBytes);
+        string index = Path.Combine(folder, SafetensorsReader.IndexFile), single = Path.Combine(folder, SafetensorsReader.SingleFile);
+        string[] old = Directory.GetFiles(folder, "model-?????-of-?????.safetensors");
+        if (shards.Count <= 1)
+        {
+            WholeFiles.Write(single, stream => WriteTo(stream, sorted, type));
+            File.Delete(index);
+            foreach (string file in old) File.Delete(file);
+            return;
+        }
+
+        var map = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        HashSet<string> written = new(StringComparer.Ordinal);
+        for (int i = 0; i < shards.Count; i++)
+        {
+            string name = $"model-{i + 1:00000}-of-{shards.Count:00000}.safetensors";
+            foreach (SafetensorsOutput tensor in shards[i]) map[tensor.Name] = name;
+            List<SafetensorsOutput> shard = shards[i];
+            WholeFiles.Write(Path.Combine(folder, name), stream => WriteTo(stream, shard, type));
+            written.Add(name);
+        }
+
+        WholeFiles.Write(index, stream => WriteIndex(stream, map, sorted.Sum(t => t.Count) * type.Size()));
+        File.Delete(single);
+        foreach (string file in old.Where(f => !written.Contains(Path.GetFileName(f)))) File.Delete(file);
+    }
+
+    private static SafetensorsOutput[] Sorted(IEnumerable<SafetensorsOutput> tensors)
+    {
+        SafetensorsOutput[] sorted = [.. tensors.OrderBy(t => t.Name, StringComparer.Ordinal)];
+        for (int i = 1; i < sorted.Length; i++)
+        {
+            if (sorted[i].Name == sorted[i - 1].Name) throw new ArgumentException($"Tensor {sorted[i].Name} is given twice.", nameof(tensors));
+        }
+
+        return sorted;
+    }
+
+    private static List<List<SafetensorsOutput>> Shards(SafetensorsOutput[] sorted, SafetensorsType type, long maximum)
+    {
+        List<List<SafetensorsOutput>> shards = [[]];
+        long used = 0;
+        foreach (SafetensorsOutput tensor in sorted)
+        {
+            long bytes = tensor.Count * type.Size();
+            if (used > 0 && used + bytes > maximum)
+            {
+                shards.Add([]);
+                used = 0;
+            }
+
+            shards[^1].Add(tensor);
+            used += bytes;
+        }
+
+        return shards;
+    }
+
+    private static void WriteTo(Stream stream, IReadOnlyList<SafetensorsOutput> tensors, SafetensorsType type)
+    {
+        byte[] header = Header(tensors, type);
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
+        stream.Write(length);
+        stream.Write(header);
+        float[] numbers = new float[checked((int)tensors.Select(t => t.Count).DefaultIfEmpty(0).Max())];
+        byte[] bytes = new byte[1 << 20];
+        foreach (SafetensorsOutput tensor in tensors)
+        {
+            Span<float> values = numbers.AsSpan(0, (int)tensor.Count);
+            tensor.Fill(values);
+            for (int done = 0, count; done < values.Length; done += count)
+            {
+                count = Math.Min(bytes.Length / type.Size(), values.Length - done);
+                Span<byte> stored = bytes.AsSpan(0, count * type.Size());
+                FloatConversion.FromSingle(values.Slice(done, count), type, stored);
+                stream.Write(stored);
+            }
+        }
+    }
+
+    private static byte[] Header(IReadOnlyList<SafetensorsOutput> tensors, SafetensorsType type)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, Plain))
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("__metadata__");
+            json.WriteString("format", "pt"); // Hugging Face's loader refuses files without it
+            json.WriteEndObject();
+            long offset = 0;
+            foreach (SafetensorsOutput tensor in tensors)
+            {
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", type.ToString());
+                json.WriteStartArray("shape");
+                foreach (long size in tensor.Shape) json.WriteNumberValue(size);
+                json.WriteEndArray();
+                json.WriteStartArray("data_offsets");
+                json.WriteNumberValue(offset);
+                json.WriteNumberValue(offset += tensor.Count * type.Size());
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        while (buffer.Length % 8 != 0) buffer.WriteByte((byte)' ');
+        return buffer.ToArray();
+    }
+
+    private static void WriteIndex(Stream stream, SortedDictionary<string, string> map, long totalBytes)
+    {
+        using var json = new Utf8JsonWriter(stream, Plain with { Indented = true, NewLine = "\n" });
+        json.WriteStartObject();
+        json.WriteStartObject("metadata");
+        json.WriteNumber("total_size", totalBytes);
+        json.WriteEndObject();
+        json.WriteStartObject("weight_map");
+        foreach ((string name, string file) in map) json.WriteString(name, file);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}
