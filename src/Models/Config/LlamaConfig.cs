@@ -109,7 +109,7 @@ public sealed record LlamaConfig
     public string ToJson() => LlamaConfigWriter.Write(this);
 
     /// <summary>Writes <c>config.json</c> into a folder that exists.</summary>
-    public void Save(string folder) => WholeFiles.WriteText(Path.Combine(folder, FileName), ToJson());
+    public void Save(string folder) => WholeFile.WriteAllText(Path.Combine(folder, FileName), ToJson());
 
     /// <summary>What is wrong with the numbers; empty when nothing is.</summary>
     public IReadOnlyList<string> Problems() => LlamaConfigRules.Check(this);

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Rlhf.Core;
 
 namespace Rlhf.Models;
 
@@ -29,7 +30,7 @@ public static class SafetensorsWriter
     public static void Write(string path, IEnumerable<SafetensorsOutput> tensors, SafetensorsType type)
     {
         SafetensorsOutput[] sorted = Sorted(tensors);
-        WholeFiles.Write(path, stream => WriteTo(stream, sorted, type));
+        WholeFile.Write(path, stream => WriteTo(stream, sorted, type));
     }
 
     /// <summary>
@@ -44,7 +45,7 @@ public static class SafetensorsWriter
         string[] old = Directory.GetFiles(folder, "model-?????-of-?????.safetensors");
         if (shards.Count <= 1)
         {
-            WholeFiles.Write(single, stream => WriteTo(stream, sorted, type));
+            WholeFile.Write(single, stream => WriteTo(stream, sorted, type));
             File.Delete(index);
             foreach (string file in old) File.Delete(file);
             return;
@@ -57,11 +58,11 @@ public static class SafetensorsWriter
             string name = $"model-{i + 1:00000}-of-{shards.Count:00000}.safetensors";
             foreach (SafetensorsOutput tensor in shards[i]) map[tensor.Name] = name;
             List<SafetensorsOutput> shard = shards[i];
-            WholeFiles.Write(Path.Combine(folder, name), stream => WriteTo(stream, shard, type));
+            WholeFile.Write(Path.Combine(folder, name), stream => WriteTo(stream, shard, type));
             written.Add(name);
         }
 
-        WholeFiles.Write(index, stream => WriteIndex(stream, map, sorted.Sum(t => t.Count) * type.Size()));
+        WholeFile.Write(index, stream => WriteIndex(stream, map, sorted.Sum(t => t.Count) * type.Size()));
         File.Delete(single);
         foreach (string file in old.Where(f => !written.Contains(Path.GetFileName(f)))) File.Delete(file);
     }
