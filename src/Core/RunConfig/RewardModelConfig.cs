@@ -1,0 +1,103 @@
+namespace Rlhf.Core;
+
+/// <summary>What a reward model is trained to predict.</summary>
+public enum RewardObjective { Binary, Regression, Huber, Pairwise, KWise, PlackettLuce }
+
+/// <summary><c>rlhf-optimize reward-model</c>.</summary>
+public sealed record RewardModelConfig
+{
+    [Doc("Seed of initialisation, order, crops and hold-out.")]
+    public ulong Seed { get; init; } = 1;
+
+    [Doc("binary (labels 0/1, reward = logit), regression, huber, pairwise (chosen/rejected), k_wise, plackett_luce (ranked lists).")]
+    public RewardObjective Objective { get; init; } = RewardObjective.Binary;
+
+    [Doc("Hugging Face folder whose trunk is the start; empty: a new model of `architecture`."), PathRelative]
+    public string Model { get; init; } = "";
+
+    [Doc("Folder with tokenizer.json; empty: the model's."), PathRelative]
+    public string Tokenizer { get; init; } = "";
+
+    [Doc("Shape of a new model.")]
+    public ArchitectureConfig Architecture { get; init; } = new();
+
+    [Doc("Where the scalar head reads: last or mean."), OneOf("last", "mean")]
+    public string Pooling { get; init; } = "mean";
+
+    [Doc("Files or globs of training data."), PathRelative]
+    public IReadOnlyList<string> Data { get; init; } = [];
+
+    [Doc("Column of texts (or completions) to be scored.")]
+    public string TextColumn { get; init; } = "text";
+
+    [Doc("Column of prompts put before the text; empty: none.")]
+    public string PromptColumn { get; init; } = "";
+
+    [Doc("Column of labels (binary) or scores (regression, huber).")]
+    public string LabelColumn { get; init; } = "label";
+
+    [Doc("Column of the better text (pairwise).")]
+    public string ChosenColumn { get; init; } = "chosen";
+
+    [Doc("Column of the worse text (pairwise).")]
+    public string RejectedColumn { get; init; } = "rejected";
+
+    [Doc("Column of answers, best first (k_wise, plackett_luce).")]
+    public string RankingColumn { get; init; } = "ranking";
+
+    [Doc("Text replaced in the data before tokenisation, as from → to.")]
+    public IReadOnlyDictionary<string, string> Replace { get; init; } = new Dictionary<string, string>();
+
+    [Doc("Longest text in tokens; longer ones keep their end, or a crop in training."), Range(2, 1e6)]
+    public int MaxLength { get; init; } = 512;
+
+    [Doc("Shortest random crop in training; 0: texts are never cropped. Crops teach the model to judge short responses."), Range(0, 1e6)]
+    public int CropMin { get; init; }
+
+    [Doc("Share of training texts that are cropped."), Range(0, 1)]
+    public double CropShare { get; init; }
+
+    [Doc("Share of input tokens replaced by random ones in training (augmentation)."), Range(0, 0.9)]
+    public double TokenNoise { get; init; }
+
+    [Doc("Dropout of the pooled state in training."), Range(0, 0.9)]
+    public double Dropout { get; init; }
+
+    [Doc("Pairwise margin."), Range(0, 100)]
+    public double Margin { get; init; }
+
+    [Doc("Weight of (R_chosen + R_rejected)², which centres rewards."), Range(0, 10)]
+    public double CenteringCoefficient { get; init; }
+
+    [Doc("Share of the rows held out for evaluation."), Range(0, 0.9)]
+    public double HeldOutFraction { get; init; } = 0.1;
+
+    [Doc("Texts (or pairs) of one optimiser step."), Range(1, 1e6)]
+    public int BatchSize { get; init; } = 32;
+
+    [Doc("Most tokens of one forward pass, padding included."), Range(16, 1e8)]
+    public int MicroBatchTokens { get; init; } = 4096;
+
+    [Doc("Passes over the data."), Range(0, 1e6)]
+    public double Epochs { get; init; } = 2;
+
+    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
+    public int MaxSteps { get; init; }
+
+    [Doc("Steps between evaluations."), Range(1, 1e9)]
+    public int EvaluateEvery { get; init; } = 200;
+
+    [Doc("Most held-out rows used for evaluations before the last."), Range(1, 1e9)]
+    public int EvaluateRows { get; init; } = 1000;
+
+    [Doc("Where the model and metrics go."), PathRelative]
+    public string Output { get; init; } = "runs/reward";
+
+    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 3e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, WeightDecay = 0.05 };
+
+    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
+    public int Threads { get; init; }
+
+    [Doc("cpu, cuda or cuda:N.")]
+    public string Device { get; init; } = "cpu";
+}

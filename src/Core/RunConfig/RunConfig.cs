@@ -1,0 +1,120 @@
+namespace Rlhf.Core;
+
+/// <summary>The loop's configuration, which every stage's executable reads too (<c>rlhf run CONFIG</c>).</summary>
+public sealed record RunConfig
+{
+    [Doc("Seed of everything random.")]
+    public ulong Seed { get; init; } = 1;
+
+    [Doc("Run directory; made when missing."), PathRelative]
+    public string Output { get; init; } = "runs/ppo";
+
+    [Doc("Hugging Face folder of the policy to tune."), Required, PathRelative]
+    public string Policy { get; init; } = "";
+
+    [Doc("Hugging Face folder of the reference policy; empty: the policy as it was at the start."), PathRelative]
+    public string Reference { get; init; } = "";
+
+    [Doc("Iterations of generate → score → optimize."), Range(1, 1e6)]
+    public int Iterations { get; init; } = 20;
+
+    [Doc("Keep this many newest checkpoints besides the best; 0: all."), Range(0, 1e6)]
+    public int KeepCheckpoints { get; init; } = 2;
+
+    [Doc("Threads of every engine; 0: all cores."), Range(0, 1024)]
+    public int Threads { get; init; }
+
+    [Doc("cpu, cuda or cuda:N.")]
+    public string Device { get; init; } = "cpu";
+
+    public GenerationConfig Generation { get; init; } = new();
+    public ScoringConfig Scoring { get; init; } = new();
+    public PpoConfig Ppo { get; init; } = new();
+    public OptimizerConfig Optimizer { get; init; } = new();
+    public EvaluationConfig Evaluation { get; init; } = new();
+}
+
+/// <summary>How an iteration's responses are drawn (section <c>generation</c>).</summary>
+public sealed record GenerationConfig
+{
+    [Doc("Prompt file: Parquet, JSONL, CSV."), Required, PathRelative]
+    public string Prompts { get; init; } = "";
+
+    [Doc("Column of the prompts.")]
+    public string PromptColumn { get; init; } = "prompt";
+
+    [Doc("Prompts of one iteration, taken in a seeded order that goes on over the iterations."), Range(1, 1e7)]
+    public int PromptsPerIteration { get; init; } = 64;
+
+    [Doc("Responses a prompt."), Range(1, 1e5)]
+    public int SamplesPerPrompt { get; init; } = 1;
+
+    [Doc("Most new tokens of a response."), Range(1, 1e6)]
+    public int MaxNewTokens { get; init; } = 48;
+
+    [Doc("Fewest new tokens of a response."), Range(0, 1e6)]
+    public int MinNewTokens { get; init; }
+
+    [Doc("Sampling temperature; log-probs are taken at it everywhere."), Range(0.01, 100)]
+    public double Temperature { get; init; } = 1;
+
+    [Doc("Keep the k most likely tokens; 0: all (what policy gradients assume)."), Range(0, 1e7)]
+    public int TopK { get; init; }
+
+    [Doc("Keep the most likely tokens up to this mass; 1: all."), Range(0.0001, 1)]
+    public double TopP { get; init; } = 1;
+
+    [Doc("Strings that end a response.")]
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    [Doc("Rows decoded at once."), Range(1, 65536)]
+    public int BatchSize { get; init; } = 64;
+
+    [Doc("ort or genai."), OneOf("ort", "genai")]
+    public string Engine { get; init; } = "ort";
+}
+
+/// <summary>What responses are worth (section <c>scoring</c>).</summary>
+public sealed record ScoringConfig
+{
+    [Doc("Reward sources; the score is their weighted sum.")]
+    public IReadOnlyList<RewardSourceConfig> Rewards { get; init; } = [];
+
+    [Doc("Most tokens of one scoring batch, padding included."), Range(16, 1e9)]
+    public int BatchTokens { get; init; } = 8192;
+}
+
+/// <summary>One reward: a model folder or a rule.</summary>
+public sealed record RewardSourceConfig
+{
+    [Doc("Name of the reward's column.")]
+    public string Name { get; init; } = "";
+
+    [Doc("ONNX reward-model folder (or a Hugging Face one, exported at the start)."), PathRelative]
+    public string Model { get; init; } = "";
+
+    [Doc("Rule with its arguments, as NAME:k=v,k=v.")]
+    public string Rule { get; init; } = "";
+
+    [Doc("Factor in the weighted sum."), Range(-1e6, 1e6)]
+    public double Weight { get; init; } = 1;
+
+    [Doc("What the model judges: the whole text or the response alone.")]
+    public RewardInput Input { get; init; } = RewardInput.PromptAndResponse;
+}
+
+/// <summary>What a reward model reads.</summary>
+public enum RewardInput { PromptAndResponse, Response }
+
+/// <summary>How a run is judged on prompts that it did not train on (section <c>evaluation</c>).</summary>
+public sealed record EvaluationConfig
+{
+    [Doc("Held-out prompt file; empty: none."), PathRelative]
+    public string Prompts { get; init; } = "";
+
+    [Doc("Responses a held-out prompt."), Range(1, 1e5)]
+    public int SamplesPerPrompt { get; init; } = 2;
+
+    [Doc("Samples shown before and after in the report."), Range(0, 1000)]
+    public int ReportSamples { get; init; } = 12;
+}

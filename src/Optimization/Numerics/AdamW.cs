@@ -1,0 +1,93 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Rlhf.Optimization;
+
+/// <summary>
+/// AdamW (Loshchilov and Hutter, 2019, "Decoupled weight decay regularization") on one flat parameter buffer:
+/// m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − η·λ·θ∘decayed − η·m̂/(√v̂ + ε).
+/// Deviation 1: the bias correction is the one of PyTorch (ε outside the corrected root) unless <c>TensorFlowEpsilon</c> asks for
+/// TensorFlow's form θ ← θ − η·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v + ε), which the original RLHF code used.
+/// Deviation 2: weight decay touches only matrices (the mask), never gains, biases or heads of one row.
+/// </summary>
+public sealed class AdamW : IDisposable
+{
+    private readonly Tensor _parameters; // [parameters]
+    private readonly Tensor _gradient; // [parameters]
+    private readonly Tensor? _decayed; // [parameters] 1 where weight decay applies
+    private readonly OptimizerConfig _config;
+
+    public AdamW(Tensor parameters, Tensor gradient, Tensor? decayed, OptimizerConfig config)
+    {
+        (_parameters, _gradient, _decayed, _config) = (parameters, gradient, decayed, config);
+        FirstMoment = zeros_like(parameters).DetachFromDisposeScope();
+        SecondMoment = zeros_like(parameters).DetachFromDisposeScope();
+    }
+
+    /// <summary>m, [parameters].</summary>
+    public Tensor FirstMoment { get; }
+
+    /// <summary>v, [parameters].</summary>
+    public Tensor SecondMoment { get; }
+
+    /// <summary>Steps taken.</summary>
+    public long Step { get; set; }
+
+    /// <summary>√Σg² over all parameters, in float64 on the host.</summary>
+    public double GradientNorm()
+    {
+        using IDisposable noGrad = no_grad();
+        using Tensor norm = _gradient.norm();
+        using Tensor host = norm.cpu();
+        return host.to(ScalarType.Float64).item<double>();
+    }
+
+    /// <summary>Clips the gradient to <c>MaxGradientNorm</c> (0: never), takes one step and zeroes the gradient.</summary>
+    /// <returns>The gradient's norm before clipping.</returns>
+    /// <exception cref="Rlhf.Core.NumericalException">The norm is NaN or infinite; the parameters are untouched.</exception>
+    public double TakeStep(double learningRate)
+    {
+        using IDisposable noGrad = no_grad();
+        using DisposeScope scope = NewDisposeScope();
+        double norm = GradientNorm();
+        if (!double.IsFinite(norm))
+        {
+            throw new Rlhf.Core.NumericalException(
+                $"The gradient's norm is {norm} at optimiser step {Step + 1}; the weights are as they were before it. "
+                + "Lower optimizer.learning_rate or optimizer.max_gradient_norm, or look for NaN in rewards.");
+        }
+
+        if (_config.MaxGradientNorm > 0 && norm > _config.MaxGradientNorm) _gradient.mul_(_config.MaxGradientNorm / (norm + 1e-12));
+        Step++;
+        double b1 = _config.Beta1, b2 = _config.Beta2;
+        double c1 = 1 - Math.Pow(b1, Step), c2 = 1 - Math.Pow(b2, Step);
+        FirstMoment.mul_(b1).add_(_gradient, 1 - b1);
+        SecondMoment.mul_(b2).addcmul_(_gradient, _gradient, 1 - b2);
+        if (_config.WeightDecay > 0)
+        {
+            if (_decayed is null) _parameters.mul_(1 - (learningRate * _config.WeightDecay));
+            else _parameters.addcmul_(_parameters, _decayed, -learningRate * _config.WeightDecay);
+        }
+
+        Tensor root = SecondMoment.sqrt();
+        if (_config.TensorFlowEpsilon)
+        {
+            root.add_(_config.Epsilon);
+            _parameters.addcdiv_(FirstMoment, root, -learningRate * Math.Sqrt(c2) / c1);
+        }
+        else
+        {
+            root.div_(Math.Sqrt(c2)).add_(_config.Epsilon);
+            _parameters.addcdiv_(FirstMoment, root, -learningRate / c1);
+        }
+
+        _gradient.zero_();
+        return norm;
+    }
+
+    public void Dispose()
+    {
+        FirstMoment.Dispose();
+        SecondMoment.Dispose();
+    }
+}

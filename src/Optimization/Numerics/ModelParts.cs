@@ -1,0 +1,49 @@
+using Rlhf.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Rlhf.Optimization;
+
+/// <summary>What trainers take out of a model: its head, the mask of decayed weights, its likelihood of a text.</summary>
+public static class ModelParts
+{
+    /// <summary>The chunked LM head over the model's own (tied or untied) weight and gradient.</summary>
+    public static LanguageModelHead Head(LlamaModel model, bool trainable = true)
+    {
+        bool tied = model.Config.TieWordEmbeddings;
+        string name = tied ? "model.embed_tokens.weight" : "lm_head.weight";
+        return new LanguageModelHead(model.Parameters[name].detach(), trainable ? model.Parameters.GradientOf(name) : null, tied);
+    }
+
+    /// <summary>[parameters] 1 where weight decay applies: matrices; not gains, biases, nor heads of one row.</summary>
+    public static Tensor DecayMask(LlamaModel model)
+    {
+        Tensor mask = zeros_like(model.Parameters.Data).DetachFromDisposeScope();
+        foreach (ParameterInfo p in model.Parameters.Entries)
+        {
+            if (p.Shape.Length == 2 && p.Shape.Min() > 1) mask.narrow(0, p.Offset, p.Count).fill_(1);
+        }
+
+        return mask;
+    }
+
+    /// <summary>Σ −log π over response tokens in nats, and their number.</summary>
+    public static (double Nats, long Tokens) NegativeLogLikelihood(LlamaModel model, LanguageModelHead head, IEnumerable<TrainingSequence> sequences, int batchSize, Device device)
+    {
+        using IDisposable noGrad = no_grad();
+        double nats = 0;
+        long tokens = 0;
+        foreach (TrainingSequence[] rows in sequences.Chunk(batchSize))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            CollatedBatch collated = CollatedBatch.Create(rows, device);
+            Tensor states = model.Hidden(collated.Inputs);
+            Tensor chosen = states.reshape(-1, states.shape[2]).index_select(0, collated.Positions);
+            HeadForward forward = head.Forward(chosen, collated.Targets, 1, withEntropy: false, forBackward: false);
+            nats -= forward.LogProbs.Sum(p => (double)p);
+            tokens += forward.LogProbs.Length;
+        }
+
+        return (nats, tokens);
+    }
+}
