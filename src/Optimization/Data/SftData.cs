@@ -1,0 +1,100 @@
+using Rlhf.Core;
+using Rlhf.Tokenization;
+
+namespace Rlhf.Optimization;
+
+/// <summary>Training and held-out sequences of supervised fine-tuning: packed texts, or prompts with completions.</summary>
+public sealed class SftData
+{
+    private readonly PackedCorpus? _packed;
+    private readonly List<TrainingSequence> _training = [];
+    private readonly List<TrainingSequence> _heldOut = [];
+    private readonly ulong _seed;
+    private int[] _order = [];
+    private long _epoch = -1;
+
+    private SftData(SftConfig config, Tokenizer tokenizer, CancellationToken cancellation)
+    {
+        _seed = config.Seed;
+        bool completions = config.PromptColumn.Length > 0 || config.CompletionColumn.Length > 0 && config.CompletionColumn != "completion";
+        string[] columns = completions ? [config.PromptColumn, config.CompletionColumn] : [config.TextColumn];
+        var training = new List<int>();
+        int skipped = 0;
+        foreach (TextRows.Row row in TextRows.Read(config.Data, columns, config.Replace))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            bool held = HoldOut.Contains(row.Number, config.HeldOutFraction, config.Seed);
+            if (row.Texts.Any(t => t is null) || row.Texts[^1]!.Length == 0)
+            {
+                skipped++;
+            }
+            else if (completions)
+            {
+                int[] prompt = tokenizer.EncodePrompt(row.Texts[0]!), completion = [.. tokenizer.Encode(row.Texts[1]!), .. tokenizer.EosIds.Take(1)];
+                if (prompt.Length == 0 || prompt.Length >= config.SequenceLength) skipped++;
+                else
+                {
+                    int[] all = [.. prompt, .. completion];
+                    (held ? _heldOut : _training).Add(new TrainingSequence(all.AsMemory(0, Math.Min(all.Length, config.SequenceLength + 1)), prompt.Length));
+                }
+            }
+            else if (held)
+            {
+                int[] document = Document(row.Texts[0]!, tokenizer);
+                for (int start = 0; start + 1 < document.Length; start += config.SequenceLength)
+                {
+                    _heldOut.Add(new TrainingSequence(document.AsMemory(start, Math.Min(config.SequenceLength + 1, document.Length - start)), 1));
+                }
+            }
+            else
+            {
+                training.AddRange(Document(row.Texts[0]!, tokenizer));
+            }
+        }
+
+        if (skipped > 0) Console.WriteLine($"left out {skipped:N0} rows: empty text, or a prompt longer than sequence_length");
+        if (!completions)
+        {
+            _packed = new PackedCorpus([.. training], config.SequenceLength, config.Seed);
+            TrainingTokens = training.Count;
+        }
+        else
+        {
+            TrainingTokens = _training.Sum(s => (long)s.ResponseLength);
+        }
+
+        Sequences = _packed?.SequencesPerEpoch ?? _training.Count;
+        HeldOutTokens = _heldOut.Sum(s => (long)s.ResponseLength);
+        if (Sequences == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: too little text for one sequence of {config.SequenceLength} tokens. Lower sequence_length or add data.");
+    }
+
+    /// <summary>Sequences of one epoch.</summary>
+    public int Sequences { get; }
+
+    public long TrainingTokens { get; }
+
+    public long HeldOutTokens { get; }
+
+    public static SftData Load(SftConfig config, Tokenizer tokenizer, CancellationToken cancellation) => new(config, tokenizer, cancellation);
+
+    /// <summary>The sequences of a step; a pure function of the step.</summary>
+    public TrainingSequence[] Batch(long step, int size) => [.. Enumerable.Range(0, size).Select(i => Sequence((step * size) + i))];
+
+    /// <summary>Held-out sequences up to a number of tokens, in file order.</summary>
+    public IEnumerable<TrainingSequence> HeldOut(int tokens)
+    {
+        long sum = 0;
+        return _heldOut.TakeWhile(s => (sum += s.ResponseLength) <= tokens || sum == s.ResponseLength);
+    }
+
+    private TrainingSequence Sequence(long n)
+    {
+        if (_packed is not null) return _packed.Sequence(n);
+        long epoch = n / _training.Count;
+        if (epoch != _epoch) (_epoch, _order) = (epoch, AddressedRandom.Permutation(_training.Count, _seed, (uint)epoch, 0x5F7));
+        return _training[_order[(int)(n % _training.Count)]];
+    }
+
+    /// <summary>A text as the model sees it: BOS where the tokenizer has one, the text, EOS.</summary>
+    internal static int[] Document(string text, Tokenizer tokenizer) => [.. tokenizer.EncodePrompt(text), .. tokenizer.EosIds.Take(1)];
+}

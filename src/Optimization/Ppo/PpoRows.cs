@@ -1,0 +1,64 @@
+using Rlhf.Core;
+using Rlhf.Models;
+using Rlhf.Trajectories;
+
+namespace Rlhf.Optimization;
+
+/// <summary>Between Parquet rows and the trainer's flat columns.</summary>
+public static class PpoRows
+{
+    /// <exception cref="BadDataException">A row lacks its score or reference log-probs, has no response, or does not fit the model.</exception>
+    public static PpoBatch ToBatch(IReadOnlyList<ScoredRollout> rows, LlamaConfig model)
+    {
+        if (rows.Count == 0) throw new BadDataException("There is no scored response to train on.");
+        var batch = new PpoBatch([.. rows.Select(r => Sequence(r.Rollout, model))]);
+        for (int i = 0; i < rows.Count; i++)
+        {
+            ScoredRollout row = rows[i];
+            string where = $"row {i} (prompt '{row.Rollout.PromptId}', sample {row.Rollout.SampleId})";
+            batch.Scores[i] = row.Score ?? throw new BadDataException($"{where} has no score. Run rlhf-score with a reward model or a rule first.");
+            if (!double.IsFinite(batch.Scores[i])) throw new BadDataException($"{where}: its score is {batch.Scores[i]}; it must be finite.");
+            float[] reference = row.ReferenceLogprobs ?? throw new BadDataException($"{where} has no reference_logprobs. Run rlhf-score with --reference DIR.");
+            Copy(reference, batch.ReferenceLogProbs, batch.Offsets[i], batch.Sequences[i].ResponseLength, "reference_logprobs", where);
+            Copy(row.Rollout.PolicyLogprobs, batch.RolloutLogProbs, batch.Offsets[i], batch.Sequences[i].ResponseLength, "policy_logprobs", where);
+        }
+
+        return batch;
+    }
+
+    /// <summary>The row with what the trainer computed, for audit.</summary>
+    public static Trajectory ToTrajectory(ScoredRollout row, PpoBatch batch, int i) => new()
+    {
+        Scored = row,
+        OldLogprobs = Floats(batch.OldLogProbs, batch.Response(i)),
+        Values = Floats(batch.OldValues, batch.Response(i)),
+        Advantages = Floats(batch.Advantages, batch.Response(i)),
+        Returns = Floats(batch.Returns, batch.Response(i)),
+    };
+
+    private static TrainingSequence Sequence(Rollout row, LlamaConfig model)
+    {
+        if (row.PromptTokens.Length == 0 || row.ResponseTokens.Length == 0)
+        {
+            throw new BadDataException($"prompt '{row.PromptId}', sample {row.SampleId}: prompt and response need at least one token each; found {row.PromptTokens.Length} and {row.ResponseTokens.Length}.");
+        }
+
+        int[] tokens = [.. row.PromptTokens, .. row.ResponseTokens];
+        if (tokens.Length > model.MaxPositionEmbeddings + 1 || tokens.Min() < 0 || tokens.Max() >= model.VocabSize)
+        {
+            throw new BadDataException(
+                $"prompt '{row.PromptId}', sample {row.SampleId}: {tokens.Length} tokens between {tokens.Min()} and {tokens.Max()} do not fit a model of "
+                + $"{model.MaxPositionEmbeddings} positions and {model.VocabSize} tokens. Was the row drawn by another model?");
+        }
+
+        return new TrainingSequence(tokens, row.PromptTokens.Length);
+    }
+
+    private static void Copy(float[] from, double[] to, int offset, int length, string column, string where)
+    {
+        if (from.Length != length) throw new BadDataException($"{where}: {column} has {from.Length} numbers; the response has {length} tokens.");
+        for (int t = 0; t < length; t++) to[offset + t] = from[t];
+    }
+
+    private static float[] Floats(double[] column, Range range) => [.. column[range].Select(x => (float)x)];
+}
