@@ -27,6 +27,7 @@ public static class OnnxExporter
     /// <param name="options">What else to write.</param>
     /// <exception cref="BadModelException">A parameter is missing or has the wrong size, or the tokenizer is missing.</exception>
     /// <exception cref="NumericalException">A weight is NaN or infinite.</exception>
+    /// <exception cref="BadDataException">The folder cannot be written.</exception>
     public static void ExportPolicy(IModelWeights weights, string tokenizerSource, string folder, ExportOptions? options = null)
     {
         options ??= new();
@@ -35,8 +36,9 @@ public static class OnnxExporter
         {
             TokenizerFiles.Copy(tokenizerSource, partial);
             File.WriteAllText(Path.Combine(partial, GenAiConfig.FileName), GenAiConfig.Write(weights.Shape));
-            foreach ((string file, byte[] model) in PolicyModels(map, options)) File.WriteAllBytes(Path.Combine(partial, file), model);
-            new DataLayout(map).Write(Path.Combine(partial, DataLayout.FileName), map, weights);
+            DataLayout layout = new(map);
+            foreach ((string file, byte[] model) in PolicyModels(map, options, layout)) File.WriteAllBytes(Path.Combine(partial, file), model);
+            layout.Write(Path.Combine(partial, DataLayout.FileName), map, weights);
         });
     }
 
@@ -65,19 +67,14 @@ public static class OnnxExporter
                 ["eos_token_id"] = shape.EosTokenIds.Count > 0 ? shape.EosTokenIds[0] : null,
             };
             File.WriteAllText(Path.Combine(partial, RewardConfig), config.ToJsonString(Indented));
-            File.WriteAllBytes(Path.Combine(partial, Model), RewardModel(map));
-            new DataLayout(map).Write(Path.Combine(partial, DataLayout.FileName), map, weights);
+            DataLayout layout = new(map);
+            File.WriteAllBytes(Path.Combine(partial, Model), RewardGraph.Build(map, GraphStyle.Default).ToModel(layout));
+            layout.Write(Path.Combine(partial, DataLayout.FileName), map, weights);
         });
     }
 
-    /// <summary>
-    /// The graphs of a policy folder in memory, by file name, for sessions whose weights are handed over
-    /// (<c>SessionOptions.AddInitializer</c> with every entry of <paramref name="map"/>) instead of read.
-    /// </summary>
-    public static IReadOnlyDictionary<string, byte[]> PolicyModels(WeightMap map, ExportOptions? options = null)
+    private static Dictionary<string, byte[]> PolicyModels(WeightMap map, ExportOptions options, DataLayout layout)
     {
-        options ??= new();
-        DataLayout layout = new(map);
         GraphStyle style = GraphStyle.Default;
         Dictionary<string, byte[]> models = new() { [Model] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: false).ToModel(layout) };
         if (options.Rollout) models[Rollout] = PolicyGraph.Build(map, style, lastOnly: true, hiddenOutputs: false).ToModel(layout);
@@ -86,18 +83,10 @@ public static class OnnxExporter
         return models;
     }
 
-    /// <summary>The graph of a reward folder in memory.</summary>
-    public static byte[] RewardModel(WeightMap map) => RewardGraph.Build(map, GraphStyle.Default).ToModel(new DataLayout(map));
-
     private static void WriteFolder(string folder, Action<string> fill)
     {
-        try
-        {
-            WholeFolder.Write(folder, fill);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadDataException($"{folder}: the model folder cannot be written ({e.Message}). Name a folder that this user may write, with room for it.", e);
-        }
+        using WholeFolder whole = new(folder);
+        FileErrors.Writing(folder, () => fill(whole.PartialPath));
+        whole.Complete();
     }
 }

@@ -38,7 +38,5 @@ internal sealed class DataLayout
             file.Position = _places[entry.Initializer].Offset;
             file.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.Span));
         }
-
-        file.Flush(flushToDisk: true);
     }
 }

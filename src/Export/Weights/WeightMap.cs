@@ -2,7 +2,8 @@ namespace Rlhf.Export;
 
 /// <summary>
 /// The manifest of initializers: what each weight of the exported graphs is called and how the trainer's parameters fill it. All graphs of
-/// a folder share the names, so one hand-over (<c>SessionOptions.AddInitializer</c>) or one data file serves them all.
+/// a folder share the names, so one hand-over or one data file serves them all. Hand-over without writing: open a graph of an exported
+/// folder with <c>SessionOptions.AddInitializer</c> for every entry; the folder's own data file must exist but is not read.
 /// </summary>
 public sealed class WeightMap
 {
