@@ -33,7 +33,7 @@ fi
 libraries=(-ltorch -ltorch_cpu -lc10)
 [[ -f "$libdir/libtorch_cuda.so" ]] && libraries=(-ltorch_cuda -lc10_cuda "${libraries[@]}")
 
-key="$( { cat "$here/torch_bridge.cpp" "$here/build.sh"; echo "$libdir $version $abi"; "$cxx" --version; } | sha256sum | cut -d' ' -f1)"
+key="$( { cat "$here/torch_bridge.cpp" "$here/build.sh"; echo "$libdir $version $abi ${CXXFLAGS:-}"; "$cxx" --version; } | sha256sum | cut -d' ' -f1)"
 if [[ -f "$library" && -f "$stamp" && "$(cat "$stamp")" == "$key" ]]; then
     echo "torch bridge: up to date (libtorch $version)"
     exit 0
@@ -42,7 +42,7 @@ fi
 mkdir -p "$out"
 echo "torch bridge: compiling against libtorch $version in $libdir (about half a minute)"
 # --no-as-needed: libtorch_cuda registers its operators when it is loaded and has no symbol that the bridge names.
-"$cxx" -std=c++17 -O2 -fPIC -shared -fvisibility=hidden -D_GLIBCXX_USE_CXX11_ABI="$abi" -Wno-deprecated-declarations \
+"$cxx" -std=c++17 ${CXXFLAGS:--O2} -fPIC -shared -fvisibility=hidden -D_GLIBCXX_USE_CXX11_ABI="$abi" -Wno-deprecated-declarations \
     "${include[@]}" "$here/torch_bridge.cpp" -o "$library.partial" \
     -L"$libdir" -Wl,--no-as-needed "${libraries[@]}" -Wl,-rpath,"$libdir"
 mv "$library.partial" "$library"

@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 #include <c10/core/InferenceMode.h>
@@ -21,15 +22,27 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#include <dlfcn.h>
+#include <malloc.h>
+
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
 #define TB_API extern "C" __attribute__((visibility("default")))
 
 namespace {
+
+// libtorch gave up its own optional for the standard one (2.4: an alias already; later: gone).
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+template <class T> using Optional = std::optional<T>;
+#else
+template <class T> using Optional = c10::optional<T>;
+#endif
 
 enum Tag : int32_t {
     Default = 0, None = 1, TensorTag = 2, Int = 3, Double = 4, Bool = 5, IntList = 6, TensorList = 7, DoubleList = 8,
@@ -48,7 +61,7 @@ static_assert(sizeof(Arg) == 16, "Arg is part of the interface");
 struct Operator {
     c10::OperatorHandle handle;
     std::string name;
-    std::vector<c10::optional<c10::IValue>> defaults;
+    std::vector<Optional<c10::IValue>> defaults;
     std::vector<bool> optionalTensorList;  // Tensor?[]: its boxed list type differs from Tensor[]
 };
 
@@ -99,9 +112,9 @@ c10::IValue toIValue(const Arg& arg, const Operator& op, size_t position) {
         case TensorList: {
             void** handles = static_cast<void**>(arg.p);
             if (op.optionalTensorList[position]) {
-                c10::List<c10::optional<at::Tensor>> list;
+                c10::List<Optional<at::Tensor>> list;
                 for (int32_t i = 0; i < arg.length; i++)
-                    list.push_back(handles[i] == nullptr ? c10::optional<at::Tensor>() : c10::optional<at::Tensor>(tensorOf(handles[i])));
+                    list.push_back(handles[i] == nullptr ? Optional<at::Tensor>() : Optional<at::Tensor>(tensorOf(handles[i])));
                 return c10::IValue(std::move(list));
             }
             c10::List<at::Tensor> list;
@@ -143,7 +156,7 @@ std::vector<at::Tensor> tensorsOf(void** handles, int32_t count) {
 }
 
 // Tri-state of the C interface: -1 = not given.
-c10::optional<bool> optionalBool(int32_t value) { return value < 0 ? c10::optional<bool>() : c10::optional<bool>(value != 0); }
+Optional<bool> optionalBool(int32_t value) { return value < 0 ? Optional<bool>() : Optional<bool>(value != 0); }
 
 }  // namespace
 
@@ -323,6 +336,8 @@ struct CallerFunction : public torch::autograd::Node {
 };
 }  // namespace
 
+TB_API char* tb_message(const char* text) { return strdup(text); }  // for BackwardCallback
+
 // Records `outputs` (made without autograd) as results of a caller's function of `inputs`. The handles in `outputs` are replaced in place.
 TB_API int32_t tb_record_function(const char* name, void** inputs, int32_t inputCount, void** outputs, int32_t outputCount,
                                   BackwardCallback callback, ReleaseCallback release, void* context) {
@@ -377,13 +392,39 @@ TB_API int32_t tb_set_generator_state(void* generator, void* state) {
     return guarded("generator.set_state", -1, [&]() -> int32_t { static_cast<at::Generator*>(generator)->set_state(tensorOf(state)); return 0; });
 }
 
+// OpenBLAS with its own (pthread) pool does not follow OpenMP, so libtorch's setting never reaches it; it is told by name where it is loaded.
+TB_API int32_t tb_blas_threads() {
+    auto get = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+    return get == nullptr ? 0 : get();
+}
+TB_API const char* tb_blas_core() {
+    auto get = reinterpret_cast<char* (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
+    return get == nullptr ? "" : get();
+}
 TB_API int32_t tb_threads() { return at::get_num_threads(); }
-TB_API int32_t tb_set_threads(int32_t count) { return guarded("set_num_threads", -1, [&]() -> int32_t { at::set_num_threads(count); return 0; }); }
+TB_API int32_t tb_set_threads(int32_t count) {
+    return guarded("set_num_threads", -1, [&]() -> int32_t {
+        at::set_num_threads(count);
+        auto set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+        if (set != nullptr) set(count);
+        return 0;
+    });
+}
 TB_API int32_t tb_interop_threads() { return static_cast<int32_t>(at::get_num_interop_threads()); }
 TB_API int32_t tb_set_interop_threads(int32_t count) {
     return guarded("set_num_interop_threads", -1, [&]() -> int32_t { at::set_num_interop_threads(count); return 0; });
 }
+TB_API const char* tb_config() { static thread_local std::string text; text = at::show_config(); return text.c_str(); }
 TB_API const char* tb_parallel_info() { static thread_local std::string text; text = at::get_parallel_info(); return text.c_str(); }
+
+// Keeps freed memory in the process instead of giving it back to the system after every large tensor: a page that has to be mapped anew
+// costs far more than the arithmetic on it (numbers in native/README.md). For the whole process; glibc only.
+TB_API void tb_keep_freed_memory() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, -1);
+#endif
+}
 
 TB_API int32_t tb_cuda_is_available() { return guarded("cuda.is_available", 0, [&]() -> int32_t { return torch::cuda::is_available(); }); }
 TB_API int32_t tb_cuda_device_count() { return guarded("cuda.device_count", 0, [&]() -> int32_t { return static_cast<int32_t>(torch::cuda::device_count()); }); }

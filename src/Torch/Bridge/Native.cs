@@ -21,7 +21,11 @@ internal static unsafe partial class Native
 {
     internal const string Library = "rlhf_torch";
 
-    static Native() => BridgeLoader.Register();
+    static Native()
+    {
+        BridgeLoader.Register();
+        if (Environment.GetEnvironmentVariable("RLHF_KEEP_FREED_MEMORY") != "0") tb_keep_freed_memory();
+    }
 
     [LibraryImport(Library)] internal static partial nint tb_last_error();
     [LibraryImport(Library)] internal static partial nint tb_version();
@@ -63,6 +67,8 @@ internal static unsafe partial class Native
     internal static partial int tb_record_function(string name, nint* inputs, int inputCount, nint* outputs, int outputCount,
         delegate* unmanaged<nint, nint*, int, nint*, int, nint> backward, delegate* unmanaged<nint, int, void> release, nint context);
 
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint tb_message(string text);
+
     [LibraryImport(Library)] internal static partial int tb_manual_seed(long seed);
     [LibraryImport(Library)] internal static partial nint tb_default_generator(long device);
     [LibraryImport(Library)] internal static partial nint tb_new_generator(long device, long seed);
@@ -72,11 +78,15 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial nint tb_generator_state(nint generator);
     [LibraryImport(Library)] internal static partial int tb_set_generator_state(nint generator, nint state);
 
+    [LibraryImport(Library)] internal static partial int tb_blas_threads();
+    [LibraryImport(Library)] internal static partial nint tb_blas_core();
+    [LibraryImport(Library)] internal static partial nint tb_config();
     [LibraryImport(Library)] internal static partial int tb_threads();
     [LibraryImport(Library)] internal static partial int tb_set_threads(int count);
     [LibraryImport(Library)] internal static partial int tb_interop_threads();
     [LibraryImport(Library)] internal static partial int tb_set_interop_threads(int count);
     [LibraryImport(Library)] internal static partial nint tb_parallel_info();
+    [LibraryImport(Library)] internal static partial void tb_keep_freed_memory();
     [LibraryImport(Library)] internal static partial int tb_cuda_is_available();
     [LibraryImport(Library)] internal static partial int tb_cuda_device_count();
     [LibraryImport(Library)] internal static partial int tb_cuda_is_cudnn_available();

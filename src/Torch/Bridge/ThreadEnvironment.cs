@@ -2,15 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace TorchSharp;
 
-/// <summary>
-/// Thread pools read their settings from the environment when libtorch is loaded, so they are set just before, where the user has not.
-/// OMP_WAIT_POLICY=PASSIVE: OpenMP workers sleep between parallel regions instead of spinning; two processes on shared cores otherwise
-/// take each other's time slices.
-/// </summary>
+/// <summary>Thread pools read their settings from the environment when libtorch is loaded, so they are set just before, where the user has not.</summary>
 internal static partial class ThreadEnvironment
 {
     internal static void SetDefaults()
     {
+        // OpenMP workers sleep between parallel regions instead of spinning: two processes on shared cores otherwise take each other's time slices.
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) SetNativeVariable("OMP_WAIT_POLICY", "PASSIVE", 0);
     }
 
