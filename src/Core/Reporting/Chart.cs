@@ -21,6 +21,9 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
     /// <summary>The axis begins at 0: for sizes, so that heights can be compared.</summary>
     public bool FromZero { get; init; }
 
+    /// <summary>What one unit of the axis is in units of the metric: 1048576 to show bytes as MiB.</summary>
+    public double Divisor { get; init; } = 1;
+
     /// <summary>The axis spans at least this range: for shares.</summary>
     public (double Low, double High)? AtLeast { get; init; }
 
@@ -74,10 +77,10 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
             svg.Append($"<line{(tick == 0 && y.Low < 0 ? " class=\"zero\"" : "")} x1=\"{C(Left)}\" x2=\"{C(Width - Right)}\" y1=\"{C(Y(y, tick))}\" y2=\"{C(Y(y, tick))}\"/><text x=\"{C(Left - 6)}\" y=\"{C(Y(y, tick) + 4)}\" text-anchor=\"end\">{ReportNumbers.Of(Round(tick))}</text>");
         foreach (double tick in x.Ticks)
             svg.Append($"<text x=\"{C(IsStacked ? Centre(x, tick) : X(x, tick))}\" y=\"{C(Height - 8)}\" text-anchor=\"middle\">{ReportNumbers.Of(tick)}</text>");
-        svg.Append("</g>");
+        svg.Append($"<text x=\"2\" y=\"{C(Height - 8)}\">iter.</text></g>");
     }
 
-    private static void Line(StringBuilder svg, ChartSeries series, int colour, IReadOnlyList<MetricRow> rows, ChartScale x, ChartScale y)
+    private void Line(StringBuilder svg, ChartSeries series, int colour, IReadOnlyList<MetricRow> rows, ChartScale x, ChartScale y)
     {
         // A row without a finite value breaks the line: a gap is information.
         foreach (List<(double X, double Y, double Spread)> run in Runs(series, rows))
@@ -95,7 +98,7 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
         }
     }
 
-    private static List<List<(double X, double Y, double Spread)>> Runs(ChartSeries series, IReadOnlyList<MetricRow> rows)
+    private List<List<(double X, double Y, double Spread)>> Runs(ChartSeries series, IReadOnlyList<MetricRow> rows)
     {
         List<List<(double, double, double)>> runs = [];
         bool isOpen = false;
@@ -116,7 +119,7 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
         return runs;
     }
 
-    private static void Bars(StringBuilder svg, ChartSeries[] present, IReadOnlyList<MetricRow> rows, ChartScale x, ChartScale y)
+    private void Bars(StringBuilder svg, ChartSeries[] present, IReadOnlyList<MetricRow> rows, ChartScale x, ChartScale y)
     {
         double width = Math.Max(0.8, Slot(x) * 0.78);
         foreach (MetricRow row in rows)
@@ -142,7 +145,7 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
         double slot = (Width - Left - Right) / Math.Max(1, shown.Length);
         foreach (MetricRow row in shown)
         {
-            string values = string.Concat(present.Where(s => row.Values.ContainsKey(s.Metric)).Select(s => $"\n{s.Label}: {ReportNumbers.Of(row.Values[s.Metric])}"));
+            string values = string.Concat(present.Where(s => row.Values.ContainsKey(s.Metric)).Select(s => $"\n{s.Label}: {ReportNumbers.Of(row.Values[s.Metric] / Divisor)}"));
             double centre = IsStacked ? Centre(x, row.Iteration) : X(x, row.Iteration);
             double from = Math.Max(Left, centre - (slot / 2)), to = Math.Min(Width - Right, centre + (slot / 2));
             svg.Append($"<g class=\"hit\"><rect x=\"{C(from)}\" width=\"{C(Math.Max(0.5, to - from))}\" y=\"{C(Top)}\" height=\"{C(Height - Top - Bottom)}\"/><line x1=\"{C(centre)}\" x2=\"{C(centre)}\" y1=\"{C(Top)}\" y2=\"{C(Height - Bottom)}\"/><title>{E($"Iteration {row.Iteration}{values}")}</title></g>");
@@ -180,7 +183,7 @@ internal sealed record Chart(string Title, string Unit, IReadOnlyList<ChartSerie
         return $"{s.Label} from {ReportNumbers.Of(values[0])} to {ReportNumbers.Of(values[^1])}";
     }));
 
-    private static double? Value(MetricRow row, string metric) => row.Values.TryGetValue(metric, out double value) && double.IsFinite(value) ? value : null;
+    private double? Value(MetricRow row, string metric) => row.Values.TryGetValue(metric, out double value) && double.IsFinite(value) ? value / Divisor : null;
 
     // Bars need half a slot of room at both ends, lines do not.
     private static double Slot(ChartScale x) => (Width - Left - Right) / (x.High - x.Low + 1);

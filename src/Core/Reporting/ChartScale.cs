@@ -13,7 +13,7 @@ internal sealed class ChartScale
     public double Place(double value) => (value - Low) / (High - Low);
 
     /// <summary>A value axis with about <paramref name="wanted"/> steps of 1, 2 or 5 times a power of ten.</summary>
-    public static ChartScale ForValues(double low, double high, int wanted = 4, bool fromZero = false)
+    public static ChartScale ForValues(double low, double high, int wanted = 5, bool fromZero = false)
     {
         if (fromZero) (low, high) = (Math.Min(0, low), Math.Max(0, high));
         if (high - low <= 1e-12 * Math.Max(Math.Abs(low), Math.Abs(high)) || high == low)
@@ -35,7 +35,9 @@ internal sealed class ChartScale
     {
         if (first == last) return new ChartScale(first - 1, last + 1, [first]);
         double step = Math.Max(1, Step((double)(last - first) / wanted));
+        // The first iteration has its number unless the next tick is close to it.
         List<double> ticks = [];
+        if (first % step != 0 && step - (first % step) >= 0.6 * step) ticks.Add(first);
         for (double i = Math.Ceiling(first / step); i * step <= last; i++) ticks.Add(i * step);
         return new ChartScale(first, last, ticks);
     }

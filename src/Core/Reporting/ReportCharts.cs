@@ -50,7 +50,7 @@ internal static class ReportCharts
                 new("Time a stage", "seconds", [new("generation", "time/generation_seconds"), new("scoring", "time/scoring_seconds"), new("optimization", "time/optimization_seconds"),
                     new("export", "time/export_seconds"), new("evaluation", "time/evaluation_seconds"), new("checkpoint", "time/checkpoint_seconds")]) { IsStacked = true },
                 new("Throughput", "tokens/s", [new("generation", "time/generation_tokens_per_second"), new("optimization", "time/optimization_tokens_per_second")]) { FromZero = true },
-                new("Peak memory", "bytes", [new("resident", "time/peak_memory_bytes")]) { FromZero = true },
+                new("Peak memory", "MiB", [new("resident", "time/peak_memory_bytes")]) { FromZero = true, Divisor = 1 << 20 },
             ]),
         ];
     }

@@ -65,11 +65,12 @@ public static class ReportWriter
             html.Append("</section>\n");
         }
 
-        html.Append("<section><h2>Before and after</h2><div class=\"card scroll\"><table><thead><tr><th>measure</th><th class=\"number\">before</th><th class=\"number\">after</th><th class=\"number\">difference</th><th>what it is</th></tr></thead><tbody>");
+        html.Append("<section><h2>Before and after</h2><div class=\"card scroll\"><table><thead><tr><th>measure</th><th class=\"number\">before</th><th class=\"number\">after</th><th class=\"number\">difference</th></tr></thead><tbody>");
         foreach (ReportOutcome o in outcomes)
         {
             string difference = o is { Before: { } b, After: { } a } ? ReportNumbers.Difference(a - b) : "";
-            html.Append($"<tr><th scope=\"row\">{E(o.Name)}{Unit(o.Unit)}</th><td class=\"number\">{ReportNumbers.Of(o.Before)}</td><td class=\"number\">{ReportNumbers.Of(o.After)}</td><td class=\"number {Judge(o)}\">{difference}</td><td class=\"note\">{E(o.Note)}</td></tr>");
+            string note = o.Note.Length == 0 ? "" : $"<span class=\"what\">{E(o.Note)}</span>";
+            html.Append($"<tr><th scope=\"row\">{E(o.Name)}{Unit(o.Unit)}{note}</th><td class=\"number\">{ReportNumbers.Of(o.Before)}</td><td class=\"number\">{ReportNumbers.Of(o.After)}</td><td class=\"number {Judge(o)}\">{difference}</td></tr>");
         }
 
         html.Append("</tbody></table></div></section>\n");
@@ -110,7 +111,7 @@ public static class ReportWriter
         foreach ((string name, double value) in (response.Rewards ?? new Dictionary<string, double>()).OrderBy(p => p.Key, StringComparer.Ordinal))
             html.Append($"<span class=\"chip\">{E(name)} {ReportNumbers.Of(value)}</span>");
         if (response.FinishReason == "length") html.Append("<span class=\"chip\" title=\"The response reached the token limit\">cut off</span>");
-        string text = response.Text.Length == 0 ? "<span class=\"note\">(empty)</span>" : E(response.Text);
+        string text = response.Text.Length == 0 ? "<span class=\"note\">(empty)</span>" : E(response.Text.TrimStart(' '));
         html.Append($"</p><p class=\"text\">{text}</p></div>");
     }
 

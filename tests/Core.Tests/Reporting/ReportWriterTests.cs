@@ -95,8 +95,8 @@ public sealed partial class ReportWriterTests
         Assert.That(Regex.Count(charts[1], "class=\"line"), Is.EqualTo(2)); // policy loss: 1–2 and 4–6
     }
 
-    [TestCase(0.0, 1.0, "0 0.5 1")]
-    [TestCase(-0.2, 0.7, "-0.5 0 0.5 1")]
+    [TestCase(0.0, 1.0, "0 0.2 0.4 0.6 0.8 1")]
+    [TestCase(-0.2, 0.7, "-0.2 0 0.2 0.4 0.6 0.8")]
     [TestCase(3.0, 3.0, "2.6 2.8 3 3.2 3.4")]
     [TestCase(0.0, 0.0, "-1 -0.5 0 0.5 1")]
     public void AxesEndOnRoundNumbers(double low, double high, string ticks)
