@@ -1,0 +1,116 @@
+using Rlhf.Core;
+using Rlhf.Trajectories.Native;
+
+namespace Rlhf.Trajectories;
+
+/// <summary>
+/// Copies a table with every column it has, known or not, of any type, and adds columns row by row in the input's order. The new values are
+/// streamed to a file beside the output and joined by position at the end; memory does not grow with the number of rows.
+/// </summary>
+public sealed class TableAugmenter : IDisposable
+{
+    private readonly IReadOnlyList<string> _inputs;
+    private readonly string _output;
+    private readonly string _columnsPath;
+    private readonly WholeFile _file;
+    private bool _completed;
+
+    private TableAugmenter(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns)
+    {
+        _inputs = inputs;
+        _output = output;
+        _columnsPath = output + ".columns.parquet";
+        _ = FileFormats.Of(output);
+        DataSource.Resolve(inputs);
+        _file = new WholeFile(output);
+        try
+        {
+            Rows = DataWriter.Create(_columnsPath, columns);
+        }
+        catch
+        {
+            _file.Discard();
+            throw;
+        }
+    }
+
+    /// <summary>Takes the new values, one row for each row of the input.</summary>
+    public DataWriter Rows { get; }
+
+    /// <summary>Starts a copy of <paramref name="input"/> (file or pattern) with more columns. A new column replaces one of the same name.</summary>
+    /// <exception cref="BadDataException">The input is missing or empty, or the output cannot be written.</exception>
+    public static TableAugmenter Create(string input, string output, IReadOnlyList<DataColumn> columns) => new([input], output, columns);
+
+    /// <summary>As <see cref="Create(string, string, IReadOnlyList{DataColumn})"/>, for several inputs read one after the other.</summary>
+    /// <exception cref="BadDataException">An input is missing or empty, or the output cannot be written.</exception>
+    public static TableAugmenter Create(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns) => new(inputs, output, columns);
+
+    /// <summary>Joins and gives the output its name.</summary>
+    /// <exception cref="BadDataException">The row counts differ, the input is damaged, or the disk is full; the output is then not there.</exception>
+    public void Complete()
+    {
+        Rows.Complete();
+        Join(_inputs, _columnsPath, _file, _output);
+        _completed = true;
+        _file.Complete();
+        File.Delete(_columnsPath);
+    }
+
+    /// <summary>Without <see cref="Complete"/>: gives up and leaves nothing.</summary>
+    public void Dispose()
+    {
+        Rows.Dispose();
+        if (!_completed) _file.Discard();
+        File.Delete(_columnsPath);
+    }
+
+    /// <summary>Writes <paramref name="output"/>: the input's columns, then those of the Parquet file <paramref name="columnsParquet"/>, row by row.</summary>
+    /// <exception cref="BadDataException">The row counts differ, an input is damaged, or the output cannot be written.</exception>
+    public static void AddColumns(string input, string columnsParquet, string output)
+    {
+        var file = new WholeFile(output);
+        try
+        {
+            Join([input], columnsParquet, file, output);
+        }
+        catch
+        {
+            file.Discard();
+            throw;
+        }
+
+        file.Complete();
+    }
+
+    private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output)
+    {
+        DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet]);
+        using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
+        string leftTable = WholeTable(session, left, FileFormats.Of(output)), rightTable = right.Table();
+        try
+        {
+            long rows = Count(session, leftTable), added = Count(session, rightTable);
+            if (rows != added)
+                throw new BadDataException($"{left.Name} has {rows} rows but there are values for {added}: every row needs one. {output} was not written.");
+            string[] names = [.. right.Describe(session, rightTable).Select(c => c.Name)];
+            string[] replaced = [.. left.Describe(session, leftTable).Select(c => c.Name).Where(n => names.Contains(n, StringComparer.OrdinalIgnoreCase))];
+            string exclude = replaced.Length == 0 ? "" : $" EXCLUDE ({string.Join(", ", replaced.Select(Sql.Name))})";
+            session.Execute(CopyTarget.Statement(
+                $"SELECT l.*{exclude}, r.* FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output));
+        }
+        catch (DuckDbException e)
+        {
+            throw new BadDataException($"{left.Name} cannot be copied to {output}: {e.Reason}.", e);
+        }
+    }
+
+    // Text formats: types from all rows. CSV to CSV: no types at all, every field stays as it is written.
+    private static string WholeTable(DuckDbSession session, DataSource source, FileFormat output)
+    {
+        if (source.Format == FileFormat.Csv) return source.Table(wholeFile: true, textOnly: output == FileFormat.Csv);
+        string table = source.Table(wholeFile: true);
+        return source.Format == FileFormat.Parquet ? table : source.Table(columns: source.Describe(session, table).ToDictionary(c => c.Name, c => c.SqlType));
+    }
+
+    private static long Count(DuckDbSession session, string table) => long.Parse(session.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {table}", 1)[0][0]!);
+}
