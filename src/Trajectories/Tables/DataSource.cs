@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Rlhf.Core;
 using Rlhf.Trajectories.Native;
 
 namespace Rlhf.Trajectories;
 
 /// <summary>One or more files of one format, resolved and checked, as a SQL table expression.</summary>
-internal sealed class DataSource
+internal sealed partial class DataSource
 {
     private readonly char? _delimiter;
 
@@ -81,7 +82,21 @@ internal sealed class DataSource
         }
     }
 
-    public BadDataException Damaged(DuckDbException e) =>
+    public BadDataException Damaged(DuckDbException e)
+    {
+        if (Format == FileFormat.JsonLines && LineError().Match(e.Reason) is { Success: true } m)
+        {
+            // DuckDB counts the line end in front of a malformed line twice; for a value of the wrong type it does not.
+            bool malformed = m.Groups["kind"].Value == "Malformed JSON";
+            long row = long.Parse(m.Groups["line"].Value) - (malformed ? 1 : 0);
+            string what = malformed ? $"malformed JSON at byte {m.Groups["byte"].Value} of the line: {m.Groups["why"].Value}" : m.Groups["why"].Value;
+            return new BadDataException($"{m.Groups["file"].Value}, row {row}: {what}. Correct the line or remove it.", e);
+        }
+
+        return Unreadable(e);
+    }
+
+    private BadDataException Unreadable(DuckDbException e) =>
         new($"{Name} cannot be read as {Format}: {e.Reason}. The file is damaged, cut short or not of the format that its extension names.", e);
 
     private static IReadOnlyList<string> FilesOf(string path)
@@ -109,4 +124,7 @@ internal sealed class DataSource
         string? near = NearestName.Of(Path.GetFileName(path), [.. Directory.EnumerateFiles(folder).Take(1000).Select(f => Path.GetFileName(f))]);
         return near is null ? "Check the name." : $"Did you mean {Path.Combine(folder, near)}?";
     }
+
+    [GeneratedRegex("^(?<kind>Malformed JSON|JSON transform error) in file \"(?<file>.*)\", (?:at byte (?<byte>[0-9]+) )?in line (?<line>[0-9]+): (?<why>.*)$")]
+    private static partial Regex LineError();
 }

@@ -37,7 +37,7 @@ public sealed class DataWriter : IDisposable
         _session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
         _source = new RowSource(_session, columns, _queue);
         _chunk = new RowChunk(columns);
-        string statement = CopyTarget.Statement($"SELECT * FROM {RowSource.Function}()", _file.PartialPath, path);
+        string statement = CopyTarget.Statement(CopyTarget.Select(columns.Select(c => (c.Name, Sql.Type(c.Type))), path) + $" FROM {RowSource.Function}()", _file.PartialPath, path);
         _thread = new Thread(() => Run(statement)) { IsBackground = true, Name = "write " + System.IO.Path.GetFileName(path) };
         _thread.Start();
     }
@@ -116,7 +116,7 @@ public sealed class DataWriter : IDisposable
         if (_failure is not null) throw Failed();
         _ended = true;
         Release();
-        _file.Complete();
+        using (_file) _file.Complete();
     }
 
     /// <summary>Without <see cref="Complete"/>: gives up and removes the partial file.</summary>
@@ -127,7 +127,7 @@ public sealed class DataWriter : IDisposable
         _queue.Abort();
         _thread.Join();
         Release();
-        _file.Discard();
+        _file.Dispose();
     }
 
     private ColumnBuffer For(int column, ColumnType type, ColumnType other = (ColumnType)(-1))

@@ -29,7 +29,7 @@ public sealed class TableAugmenter : IDisposable
         }
         catch
         {
-            _file.Discard();
+            _file.Dispose();
             throw;
         }
     }
@@ -60,7 +60,7 @@ public sealed class TableAugmenter : IDisposable
     public void Dispose()
     {
         Rows.Dispose();
-        if (!_completed) _file.Discard();
+        if (!_completed) _file.Dispose();
         File.Delete(_columnsPath);
     }
 
@@ -75,7 +75,7 @@ public sealed class TableAugmenter : IDisposable
         }
         catch
         {
-            file.Discard();
+            file.Dispose();
             throw;
         }
 
@@ -92,11 +92,11 @@ public sealed class TableAugmenter : IDisposable
             long rows = Count(session, leftTable), added = Count(session, rightTable);
             if (rows != added)
                 throw new BadDataException($"{left.Name} has {rows} rows but there are values for {added}: every row needs one. {output} was not written.");
-            string[] names = [.. right.Describe(session, rightTable).Select(c => c.Name)];
-            string[] replaced = [.. left.Describe(session, leftTable).Select(c => c.Name).Where(n => names.Contains(n, StringComparer.OrdinalIgnoreCase))];
-            string exclude = replaced.Length == 0 ? "" : $" EXCLUDE ({string.Join(", ", replaced.Select(Sql.Name))})";
-            session.Execute(CopyTarget.Statement(
-                $"SELECT l.*{exclude}, r.* FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output));
+            IReadOnlyList<(string Name, string SqlType)> newColumns = right.Describe(session, rightTable);
+            var names = newColumns.Select(c => c.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
+            var kept = left.Describe(session, leftTable).Where(c => !names.Contains(c.Name)).Select(c => (c.Name, c.SqlType, Table: "l."));
+            string select = CopyTarget.Select([.. kept, .. newColumns.Select(c => (c.Name, c.SqlType, Table: "r."))], output);
+            session.Execute(CopyTarget.Statement($"{select} FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output));
         }
         catch (DuckDbException e)
         {
