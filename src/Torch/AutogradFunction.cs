@@ -17,7 +17,7 @@ public static partial class torch
             {
             }
 
-            internal bool MaterializeGrads { get; private set; } = true;
+            public bool MaterializeGrads { get; private set; } = true;
 
             internal List<Tensor> Outputs { get; set; } = [];
 
@@ -28,7 +28,8 @@ public static partial class torch
                 _saved = [.. tensors.Select(tensor => tensor.alias().DetachFromDisposeScope())];
             }
 
-            public List<Tensor> get_saved_variables() => _saved;
+            /// <summary>New handles to what was saved: they belong to the caller (or to the dispose scope that backward runs in).</summary>
+            public List<Tensor> get_saved_variables() => [.. _saved.Select(tensor => tensor.alias())];
 
             public void save_data(string key, object value) => _data[key] = value;
 
@@ -65,20 +66,19 @@ public static partial class torch
 
             internal abstract List<Tensor> Backward(AutogradContext ctx, List<Tensor> gradients);
 
-            // The gradients that backward returns belong to the arguments in `vars`, in order; those of arguments that are no tensors are left out.
             internal static List<Tensor> Apply(object[] vars)
             {
                 var function = new T();
                 var context = new AutogradContext();
                 List<Tensor> outputs;
                 using (no_grad()) outputs = function.Forward(context, vars);
-                Tensor[] inputs = [.. vars.OfType<Tensor>()];
-                if (!is_grad_enabled() || !inputs.Any(input => input.requires_grad))
+                bool recorded = is_grad_enabled() && vars.OfType<Tensor>().Any(input => input.requires_grad);
+                if (!recorded)
                 {
                     context.Dispose();
                     return outputs;
                 }
-                CallerNode.Record(function.Name, inputs, outputs, context, function.Backward);
+                CallerNode.Record(function.Name, vars, outputs, context, function.Backward);
                 return outputs;
             }
         }
@@ -88,7 +88,7 @@ public static partial class torch
         {
             public abstract Tensor forward(AutogradContext ctx, params object[] vars);
 
-            /// <summary>One gradient (or null) per tensor among the arguments of forward.</summary>
+            /// <summary>One gradient per argument of forward: null for those that are no tensors or need none.</summary>
             public abstract List<Tensor> backward(AutogradContext ctx, Tensor grad_output);
 
             public static Tensor apply(params object[] vars) => Apply(vars)[0];
@@ -103,7 +103,7 @@ public static partial class torch
         {
             public abstract List<Tensor> forward(AutogradContext ctx, params object[] vars);
 
-            /// <summary>One gradient (or null) per tensor among the arguments of forward.</summary>
+            /// <summary>One gradient per argument of forward: null for those that are no tensors or need none.</summary>
             public abstract List<Tensor> backward(AutogradContext ctx, List<Tensor> grad_outputs);
 
             public static List<Tensor> apply(params object[] vars) => Apply(vars);
@@ -119,32 +119,43 @@ public static partial class torch
     {
         private readonly autograd.AutogradContext _context;
         private readonly Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> _backward;
+        private readonly bool[] _isTensor;
         private bool _released;
 
-        private CallerNode(autograd.AutogradContext context, Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> backward)
+        private CallerNode(autograd.AutogradContext context, Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> backward, bool[] isTensor)
         {
             _context = context;
             _backward = backward;
+            _isTensor = isTensor;
         }
 
-        internal static void Record(string name, Tensor[] inputs, List<Tensor> outputs, autograd.AutogradContext context,
+        internal static void Record(string name, object[] vars, List<Tensor> outputs, autograd.AutogradContext context,
             Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> backward)
         {
             // A saved output must not lead back to its own node, or neither would ever be freed: aliases were taken before history is set,
             // and recording replaces the caller's handle by a detached tensor.
             context.Outputs = [.. outputs.Select(output => output.detach().DetachFromDisposeScope())];
-            GCHandle self = GCHandle.Alloc(new CallerNode(context, backward));
-            nint[] ins = [.. inputs.Select(input => input.Handle)], outs = [.. outputs.Select(output => context.IsDifferentiable(output) ? output.Handle : 0)];
+            GCHandle self = GCHandle.Alloc(new CallerNode(context, backward, [.. vars.Select(var => var is Tensor)]));
+            nint[] ins = [.. vars.OfType<Tensor>().Select(input => input.Handle)], outs = [.. outputs.Select(output => context.IsDifferentiable(output) ? output.Handle : 0)];
             int status;
             fixed (nint* i = ins)
             fixed (nint* o = outs)
                 status = Native.tb_record_function(name, i, ins.Length, o, outs.Length, &Backward, &Release, GCHandle.ToIntPtr(self));
-            GC.KeepAlive(inputs);
+            GC.KeepAlive(vars);
             GC.KeepAlive(outputs);
             if (status >= 0) return;
             self.Free();
             context.Dispose();
             throw Native.Failure();
+        }
+
+        // As PyTorch does: one gradient per argument, null where the argument is no tensor; nulls too many do no harm.
+        private void CheckGradients(List<Tensor> given)
+        {
+            if (given.Count < _isTensor.Length || given.Skip(_isTensor.Length).Any(gradient => gradient is not null))
+                throw new InvalidOperationException($"returned {given.Count} gradients for {_isTensor.Length} arguments; expected one (or null) for each");
+            for (int i = 0; i < _isTensor.Length; i++)
+                if (!_isTensor[i] && given[i] is not null) throw new InvalidOperationException($"returned a gradient for argument {i}, which is no tensor; expected null");
         }
 
         // Runs on a thread of the autograd engine. Exceptions cannot cross native frames: they become a message.
@@ -160,8 +171,10 @@ public static partial class torch
                 for (int i = 0; i < gradCount; i++)
                     gradients.Add(grads[i] != 0 ? new Tensor(grads[i]) : node._context.MaterializeGrads ? node._context.Outputs[i].zeros_like() : null!);
                 List<Tensor> given = node._backward(node._context, gradients);
-                if (given.Count != resultCount) throw new InvalidOperationException($"returned {given.Count} gradients for {resultCount} tensor arguments");
-                for (int i = 0; i < resultCount; i++) results[i] = given[i] is null ? 0 : given[i].alias().DecoupleFromNativeHandle();
+                node.CheckGradients(given);
+                int next = 0;
+                for (int i = 0; i < node._isTensor.Length; i++)
+                    if (node._isTensor[i]) results[next++] = given[i] is null ? 0 : given[i].alias().DecoupleFromNativeHandle();
                 return 0;
             }
 #pragma warning disable CA1031 // see above

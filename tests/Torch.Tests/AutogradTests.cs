@@ -155,6 +155,8 @@ public sealed class AutogradTests
         Tensor x = ones(new long[] { 4 }, requires_grad: true);
         Tensor z = ScaledProduct.apply(x, x, -1.0);
         Assert.That(() => z.sum().backward(), Throws.TypeOf<ExternalException>().With.Message.Contains("ScaledProduct.backward: ArgumentException: negative scale"));
+        Tensor few = ScaledProduct.apply(x, x, 0.0);
+        Assert.That(() => few.sum().backward(), Throws.TypeOf<ExternalException>().With.Message.Contains("returned 2 gradients for 3 arguments"));
     }
 
     [Test]
@@ -183,7 +185,8 @@ public sealed class AutogradTests
             List<Tensor> saved = ctx.get_saved_variables();
             double scale = (double)ctx.get_data("scale");
             if (scale < 0) throw new ArgumentException("negative scale");
-            return [grad_output * saved[1] * scale, grad_output * saved[0] * scale];
+            if (scale == 0) return [grad_output, grad_output];
+            return [grad_output * saved[1] * scale, grad_output * saved[0] * scale, null!];
         }
     }
 
