@@ -23,7 +23,8 @@ public static class CommandHost
     {
         output ??= System.Console.Out;
         error ??= System.Console.Error;
-        ParseResult parsed = root.Parse(args);
+        // No response files: '@name' is text that people write in prompts.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0) return TellParseErrors(parsed, error);
         LogLevel level = CommonOptions.Of(parsed).LogLevel;
         Log.Level = level;

@@ -11,6 +11,9 @@ namespace Rlhf.Core;
 /// </summary>
 public static class ReportWriter
 {
+    /// <summary>Of the table of all numbers; a page of a thousand iterations stays light.</summary>
+    private const int MostColumns = 100;
+
     /// <summary>Writes the file whole.</summary>
     /// <exception cref="BadDataException">It cannot be written.</exception>
     public static void Write(string path, ReportData data, MetricCatalogue? catalogue = null) => WholeFile.WriteAllText(path, ToHtml(data, catalogue));
@@ -129,7 +132,10 @@ public static class ReportWriter
     {
         if (rows.Count == 0) return;
         string[] names = [.. rows.SelectMany(r => r.Values.Keys).Distinct().OrderBy(catalogue.OrderOf).ThenBy(n => n, StringComparer.Ordinal)];
-        html.Append("<section><h2>All numbers</h2><details class=\"card\"><summary>Every metric of every iteration</summary><div class=\"scroll\"><table class=\"dense\"><thead><tr><th>metric</th>");
+        int every = (rows.Count + MostColumns - 1) / MostColumns;
+        string which = every == 1 ? "every iteration" : string.Create(CultureInfo.InvariantCulture, $"every {every}th iteration (all are in metrics.jsonl)");
+        rows = [.. rows.Where((_, i) => i % every == 0 || i == rows.Count - 1)];
+        html.Append($"<section><h2>All numbers</h2><details class=\"card\"><summary>Every metric of {which}</summary><div class=\"scroll\"><table class=\"dense\"><thead><tr><th>metric</th>");
         html.Append(string.Concat(rows.Select(r => string.Create(CultureInfo.InvariantCulture, $"<th class=\"number\">{r.Iteration}</th>")))).Append("</tr></thead><tbody>");
         foreach (string name in names)
             html.Append($"<tr><th scope=\"row\"><code>{E(name)}</code></th>{string.Concat(rows.Select(r => $"<td class=\"number\">{(r.Values.TryGetValue(name, out double v) ? ReportNumbers.Of(v) : "")}</td>"))}</tr>");

@@ -46,6 +46,7 @@ internal static class RunJson
         NewLine = "\n",
         MaxDepth = 16,
         RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
@@ -56,11 +57,30 @@ internal static class RunJson
         try
         {
             using FileStream stream = File.OpenRead(path);
-            return JsonSerializer.Deserialize<T>(stream, Options) ?? throw new JsonException("the document is null");
+            using JsonDocument document = JsonDocument.Parse(stream, new JsonDocumentOptions { MaxDepth = Options.MaxDepth });
+            RefuseNullsInLists(document.RootElement);
+            return document.Deserialize<T>(Options) ?? throw new JsonException("the document is null");
         }
         catch (JsonException error)
         {
             throw new BadDataException($"'{path}' is damaged: {error.Message.TrimEnd('.')}. Restore it, or begin a new run.", error);
         }
     });
+
+    /// <summary>The serializer checks nulls of properties, not of list elements.</summary>
+    private static void RefuseNullsInLists(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in element.EnumerateObject()) RefuseNullsInLists(property.Value);
+        }
+        else if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (JsonElement item in element.EnumerateArray())
+            {
+                if (item.ValueKind == JsonValueKind.Null) throw new JsonException("a list has null in it");
+                RefuseNullsInLists(item);
+            }
+        }
+    }
 }
