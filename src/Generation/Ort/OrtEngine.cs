@@ -1,0 +1,153 @@
+using Microsoft.ML.OnnxRuntime;
+using Rlhf.Core;
+using Rlhf.Generation.Sampling;
+
+namespace Rlhf.Generation.Ort;
+
+/// <summary>
+/// Rollouts by ONNX Runtime with continuous batching: rows of any length decode together, a finished row leaves at once, the next sample
+/// takes its slot, and the samples of a prompt share one prefill. The schedule depends on the prompts and options alone, never on time.
+/// </summary>
+public sealed class OrtEngine : IRolloutEngine
+{
+    private readonly PolicyFolder _folder;
+    private readonly OrtEngineOptions _options;
+    private readonly ITextCodec? _codec;
+    private readonly bool _ownsCodec;
+    private InferenceSession _session;
+    private HandedWeights? _handed;
+    private Task<string> _hash;
+    private OrtWorkspace? _workspace;
+    private bool _generating;
+
+    /// <param name="folder">The exported policy.</param>
+    /// <param name="codec">The policy's tokenizer; null when prompts come as tokens and no text is wanted.</param>
+    /// <param name="options">Threads and memory.</param>
+    /// <param name="ownsCodec">True: the codec is disposed with the engine.</param>
+    public OrtEngine(PolicyFolder folder, ITextCodec? codec, OrtEngineOptions? options = null, bool ownsCodec = false)
+    {
+        (_folder, _codec, _options, _ownsCodec) = (folder, codec, options ?? new OrtEngineOptions(), ownsCodec);
+        _session = OrtSessionFactory.Open(folder, _options);
+        _hash = Task.Run(folder.Hash);
+    }
+
+    public string Name => "ort";
+
+    public string PolicyHash => _hash.GetAwaiter().GetResult();
+
+    /// <summary>What the last call of <see cref="Generate"/> did; complete when it has been read to the end.</summary>
+    public GenerationCounts Counts { get; private set; } = new();
+
+    /// <summary>Unmanaged bytes of cache, masks and logits now.</summary>
+    public long WorkspaceBytes => _workspace?.Bytes ?? 0;
+
+    public IEnumerable<Rollout> Generate(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation = default)
+    {
+        SamplingChecks.Check(options, _folder.VocabularySize);
+        if (options.StopStrings.Count > 0 && _codec is null) throw new ConfigurationException("stop strings need the policy's tokenizer, and the engine was opened without one.");
+        return Run(prompts, options, cancellation);
+    }
+
+    public void UpdateWeights(IReadOnlyList<WeightTensor> weights, Task<string> policyHash)
+    {
+        if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
+        byte[] graph = _handed?.Graph ?? File.ReadAllBytes(_folder.FastGraph);
+        HandedWeights handed = new(graph, _handed, weights);
+        InferenceSession session;
+        try
+        {
+            session = OrtSessionFactory.Open(_folder, graph, handed.Tensors, _options);
+        }
+        catch
+        {
+            handed.Dispose();
+            throw;
+        }
+
+        _workspace?.Dispose();
+        _workspace = null;
+        _session.Dispose();
+        _handed?.Dispose();
+        (_session, _handed, _hash) = (session, handed, policyHash);
+    }
+
+    public void Dispose()
+    {
+        _workspace?.Dispose();
+        _session.Dispose();
+        _handed?.Dispose();
+        if (_ownsCodec) _codec?.Dispose();
+    }
+
+    private IEnumerable<Rollout> Run(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation)
+    {
+        if (_generating) throw new InvalidOperationException("The engine draws other responses at the moment; read them to the end or leave the enumeration first.");
+        _generating = true;
+        try
+        {
+            using PromptQueue queue = new(prompts, _codec, _folder, _options.PromptWindow);
+            if (queue.Peek() is null) yield break;
+            OrtWorkspace workspace = Workspace(options, queue.LongestWaiting);
+            OrderedOutput<Row> output = new();
+            OrtScheduler scheduler = new(_folder, workspace, options, queue, _codec, output, _options);
+            Counts = scheduler.Counts;
+            while (scheduler.Step(cancellation))
+            {
+                while (output.TryTake(out Row? row)) yield return Finish(row, options);
+                workspace = Grow(scheduler, options, queue, workspace);
+            }
+
+            while (output.TryTake(out Row? row)) yield return Finish(row, options);
+        }
+        finally
+        {
+            _generating = false;
+        }
+    }
+
+    /// <summary>Slots for the batch and for the longest prompt with its response; kept from call to call while they suffice.</summary>
+    private OrtWorkspace Workspace(SamplingOptions options, int longestPrompt)
+    {
+        int capacity = OrtWorkspace.CapacityFor(_folder, longestPrompt, options.MaxNewTokens);
+        if (_workspace is { } kept && kept.Rows == options.BatchSize && kept.Capacity >= capacity) return kept;
+        _workspace?.Dispose();
+        return _workspace = new OrtWorkspace(_folder, _session, options.BatchSize, capacity, _options);
+    }
+
+    /// <summary>A later window may hold longer prompts: a larger workspace takes over the rows in work.</summary>
+    private OrtWorkspace Grow(OrtScheduler scheduler, SamplingOptions options, PromptQueue queue, OrtWorkspace workspace)
+    {
+        int capacity = OrtWorkspace.CapacityFor(_folder, queue.LongestWaiting, options.MaxNewTokens);
+        if (capacity <= workspace.Capacity) return workspace;
+        OrtWorkspace larger = new(_folder, _session, workspace.Rows, capacity, _options);
+        scheduler.MoveTo(larger);
+        _workspace = larger;
+        workspace.Dispose();
+        return larger;
+    }
+
+    private Rollout Finish(Row row, SamplingOptions options)
+    {
+        int[] tokens = row.Tokens.AsSpan(0, row.Count).ToArray();
+        return new Rollout
+        {
+            Iteration = options.Iteration,
+            PromptId = row.Prompt.Source.Id,
+            SampleId = row.Sample,
+            Prompt = row.Prompt.Source.Text,
+            Response = _codec?.Decode(tokens) ?? "",
+            PromptTokens = row.Prompt.Tokens,
+            ResponseTokens = tokens,
+            FinishReason = row.Finished!.Value,
+            RolloutLogprobs = row.Logprobs.AsSpan(0, row.Count).ToArray(),
+            PolicyLogprobs = row.PolicyLogprobs.AsSpan(0, row.Count).ToArray(),
+            PolicyHash = PolicyHash,
+            Engine = Name,
+            Seed = (long)options.Seed,
+            Temperature = options.Temperature,
+            TopK = options.TopK,
+            TopP = options.TopP,
+            Metadata = row.Prompt.Source.Metadata,
+        };
+    }
+}

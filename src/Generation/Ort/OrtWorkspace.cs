@@ -1,0 +1,41 @@
+using Microsoft.ML.OnnxRuntime;
+
+namespace Rlhf.Generation.Ort;
+
+/// <summary>The memory of one batch size: slots for the decoding rows, behind them staging slots for prompts just computed.</summary>
+internal sealed class OrtWorkspace : IDisposable
+{
+    private const int CapacityStride = 64, MostStagingSlots = 16;
+
+    public OrtWorkspace(PolicyFolder folder, InferenceSession session, int rows, int capacity, OrtEngineOptions options)
+    {
+        (Rows, Capacity) = (rows, capacity);
+        int staging = Math.Min(rows, MostStagingSlots);
+        Cache = new CacheSlots(folder, rows + staging, capacity);
+        Batch = new DecodeBatch(folder, session, Cache, rows);
+        Prefill = new Prefill(folder, session, Cache, rows, staging, options.PrefillTokens);
+    }
+
+    public int Rows { get; }
+
+    public int Capacity { get; }
+
+    public CacheSlots Cache { get; }
+
+    public DecodeBatch Batch { get; }
+
+    public Prefill Prefill { get; }
+
+    public long Bytes => Cache.Bytes + Batch.Bytes + Prefill.Bytes;
+
+    /// <summary>Cached tokens that a prompt and its response need, rounded up so that similar runs share a workspace.</summary>
+    public static int CapacityFor(PolicyFolder folder, int promptTokens, int newTokens) =>
+        (int)Math.Min(folder.ContextLength, ((long)promptTokens + newTokens + CapacityStride - 1) / CapacityStride * CapacityStride);
+
+    public void Dispose()
+    {
+        Batch.Dispose();
+        Prefill.Dispose();
+        Cache.Dispose();
+    }
+}
