@@ -27,5 +27,9 @@ public interface IRolloutEngine : IDisposable
     /// </summary>
     /// <param name="weights">By the names of the exported graph's initializers; those not named keep their values.</param>
     /// <param name="policyHash">The new <see cref="PolicyHash"/>, computed off the critical path.</param>
+    /// <exception cref="EngineException">The engine takes weights from folders only.</exception>
     void UpdateWeights(IReadOnlyList<WeightTensor> weights, Task<string> policyHash);
+
+    /// <summary>Goes on with the policy of another exported folder of the same tokenizer.</summary>
+    void Reopen(PolicyFolder folder);
 }

@@ -37,10 +37,44 @@ internal sealed class Row(PreparedPrompt prompt, int sample, int room, IIncremen
 
     public int LastToken => Tokens[Count - 1];
 
+    /// <summary>A response that is about to begin.</summary>
+    public static Row Start(PreparedPrompt prompt, int sample, SamplingOptions options, PolicyFolder folder, ITextCodec? codec)
+    {
+        bool stops = options.StopStrings.Count > 0;
+        int room = Math.Min(options.MaxNewTokens, folder.ContextLength - prompt.Tokens.Length);
+        return new(prompt, sample, room, stops ? codec!.CreateDecoder() : null) { Stop = stops ? new StopMatcher(options.StopStrings) : null };
+    }
+
     public void Add(Sampling.SampledToken drawn)
     {
         Tokens[Count] = drawn.Token;
         Logprobs[Count] = drawn.Logprob;
         PolicyLogprobs[Count++] = drawn.PolicyLogprob;
+    }
+
+    /// <summary>The finished response as a row of the rollout file.</summary>
+    public Rollout ToRollout(SamplingOptions options, string engine, string policyHash, ITextCodec? codec)
+    {
+        int[] tokens = Tokens.AsSpan(0, Count).ToArray();
+        return new Rollout
+        {
+            Iteration = options.Iteration,
+            PromptId = Prompt.Source.Id,
+            SampleId = Sample,
+            Prompt = Prompt.Source.Text,
+            Response = codec?.Decode(tokens) ?? "",
+            PromptTokens = Prompt.Tokens,
+            ResponseTokens = tokens,
+            FinishReason = Finished!.Value,
+            RolloutLogprobs = Logprobs.AsSpan(0, Count).ToArray(),
+            PolicyLogprobs = PolicyLogprobs.AsSpan(0, Count).ToArray(),
+            PolicyHash = policyHash,
+            Engine = engine,
+            Seed = (long)options.Seed,
+            Temperature = options.Temperature,
+            TopK = options.TopK,
+            TopP = options.TopP,
+            Metadata = Prompt.Source.Metadata,
+        };
     }
 }

@@ -10,7 +10,7 @@ namespace Rlhf.Generation.Ort;
 /// </summary>
 public sealed class OrtEngine : IRolloutEngine
 {
-    private readonly PolicyFolder _folder;
+    private PolicyFolder _folder;
     private readonly OrtEngineOptions _options;
     private readonly ITextCodec? _codec;
     private readonly bool _ownsCodec;
@@ -71,6 +71,16 @@ public sealed class OrtEngine : IRolloutEngine
         (_session, _handed, _hash) = (session, handed, policyHash);
     }
 
+    public void Reopen(PolicyFolder folder)
+    {
+        if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
+        InferenceSession session = OrtSessionFactory.Open(folder, _options);
+        _workspace?.Dispose();
+        _session.Dispose();
+        _handed?.Dispose();
+        (_folder, _session, _handed, _workspace, _hash) = (folder, session, null, null, Task.Run(folder.Hash));
+    }
+
     public void Dispose()
     {
         _workspace?.Dispose();
@@ -93,11 +103,11 @@ public sealed class OrtEngine : IRolloutEngine
             Counts = scheduler.Counts;
             while (scheduler.Step(cancellation))
             {
-                while (output.TryTake(out Row? row)) yield return Finish(row, options);
+                while (output.TryTake(out Row? row)) yield return row.ToRollout(options, Name, PolicyHash, _codec);
                 workspace = Grow(scheduler, options, queue, workspace);
             }
 
-            while (output.TryTake(out Row? row)) yield return Finish(row, options);
+            while (output.TryTake(out Row? row)) yield return row.ToRollout(options, Name, PolicyHash, _codec);
         }
         finally
         {
@@ -124,30 +134,5 @@ public sealed class OrtEngine : IRolloutEngine
         _workspace = larger;
         workspace.Dispose();
         return larger;
-    }
-
-    private Rollout Finish(Row row, SamplingOptions options)
-    {
-        int[] tokens = row.Tokens.AsSpan(0, row.Count).ToArray();
-        return new Rollout
-        {
-            Iteration = options.Iteration,
-            PromptId = row.Prompt.Source.Id,
-            SampleId = row.Sample,
-            Prompt = row.Prompt.Source.Text,
-            Response = _codec?.Decode(tokens) ?? "",
-            PromptTokens = row.Prompt.Tokens,
-            ResponseTokens = tokens,
-            FinishReason = row.Finished!.Value,
-            RolloutLogprobs = row.Logprobs.AsSpan(0, row.Count).ToArray(),
-            PolicyLogprobs = row.PolicyLogprobs.AsSpan(0, row.Count).ToArray(),
-            PolicyHash = PolicyHash,
-            Engine = Name,
-            Seed = (long)options.Seed,
-            Temperature = options.Temperature,
-            TopK = options.TopK,
-            TopP = options.TopP,
-            Metadata = row.Prompt.Source.Metadata,
-        };
     }
 }

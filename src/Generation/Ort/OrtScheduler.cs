@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
-using Rlhf.Generation.Sampling;
 
 namespace Rlhf.Generation.Ort;
 
@@ -17,8 +16,7 @@ internal sealed class OrtScheduler
     private readonly PromptQueue _queue;
     private readonly ITextCodec? _codec;
     private readonly OrderedOutput<Row> _output;
-    private readonly RowSampler _sampler;
-    private readonly bool[] _isEnd;
+    private readonly RowDrawer _drawer;
     private readonly Row[] _rows;
     private readonly Stack<int> _holes; // smallest on top
     private readonly List<PreparedPrompt> _staged = [];
@@ -31,13 +29,7 @@ internal sealed class OrtScheduler
         PolicyFolder folder, OrtWorkspace work, SamplingOptions options, PromptQueue queue, ITextCodec? codec, OrderedOutput<Row> output, OrtEngineOptions engine)
     {
         (_folder, _work, _options, _queue, _codec, _output, _engine) = (folder, work, options, queue, codec, output, engine);
-        _sampler = new RowSampler(folder.VocabularySize, options, folder.EndTokens);
-        _isEnd = new bool[folder.VocabularySize];
-        foreach (int token in folder.EndTokens)
-        {
-            if (token >= 0 && token < _isEnd.Length) _isEnd[token] = true;
-        }
-
+        _drawer = new RowDrawer(folder, options);
         _rows = new Row[work.Rows];
         _holes = new Stack<int>(work.Rows);
     }
@@ -123,11 +115,9 @@ internal sealed class OrtScheduler
     {
         int staged = _stagedAt;
         PreparedPrompt prompt = _staged[staged];
-        int room = Math.Min(_options.MaxNewTokens, _folder.ContextLength - prompt.Tokens.Length);
-        bool stops = _options.StopStrings.Count > 0;
-        Row row = new(prompt, _nextSample, room, stops ? _codec!.CreateDecoder() : null) { Stop = stops ? new StopMatcher(_options.StopStrings) : null };
+        Row row = Row.Start(prompt, _nextSample, _options, _folder, _codec);
         if (++_nextSample == _options.SamplesPerPrompt) (_stagedAt, _nextSample) = (_stagedAt + 1, 0);
-        Draw(row, _work.Prefill.Logits(staged));
+        _drawer.Draw(row, _work.Prefill.Logits(staged));
         if (row.Finished is not null)
         {
             Leave(row);
@@ -163,7 +153,7 @@ internal sealed class OrtScheduler
         {
             Row row = _rows[slot];
             row.CacheLength++;
-            Draw(row, _work.Batch.Logits(slot));
+            _drawer.Draw(row, _work.Batch.Logits(slot));
         }
 
         Counts.StepSeconds += Stopwatch.GetElapsedTime(start, computed).TotalSeconds;
@@ -176,16 +166,6 @@ internal sealed class OrtScheduler
             Leave(_rows[slot]);
             _holes.Push(slot);
         }
-    }
-
-    private void Draw(Row row, Span<float> logits)
-    {
-        double uniform = AddressedRandom.SamplingUniform(_options.Seed, _options.Iteration, row.Prompt.Key, row.Sample, row.Count);
-        SampledToken drawn = _sampler.Sample(logits, uniform, row.Count, row.Prompt.Tokens, row.Tokens.AsSpan(0, row.Count));
-        row.Add(drawn);
-        if (_isEnd[drawn.Token]) row.Finished = FinishReason.Eos;
-        else if (row.Stop is not null && row.Stop.Append(row.Text!.Append(drawn.Token)) && row.Count >= _options.MinNewTokens) row.Finished = FinishReason.Stop;
-        else if (row.Count == row.Tokens.Length) row.Finished = FinishReason.Length;
     }
 
     private void Leave(Row row)

@@ -1,0 +1,127 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using NUnit.Framework;
+using Rlhf.Core;
+using Rlhf.Export;
+
+namespace Rlhf.Generation.Tests;
+
+/// <summary>Exported policies for the tests: stories260K, and small ones with random weights. Made once, removed with the test run.</summary>
+[SetUpFixture]
+public sealed class TestPolicies
+{
+    private static readonly Lock Gate = new();
+    private static string? s_root;
+
+    [OneTimeTearDown]
+    public void Remove()
+    {
+        if (s_root is not null) Directory.Delete(s_root, recursive: true);
+        s_root = null;
+    }
+
+    public static PolicyFolder Stories260K() => PolicyFolder.Open(Export("stories260K", ReadStories));
+
+    public static ArrayModel Stories260KWeights() => ReadStories();
+
+    /// <summary>A few thousand parameters with distributions far from flat.</summary>
+    public static PolicyFolder Random(int vocabulary = 61, ulong seed = 7, int context = 96) =>
+        PolicyFolder.Open(Export($"random-{vocabulary}-{seed}-{context}", () => ArrayModel.Random(SmallShape(vocabulary, context), seed)));
+
+    public static ModelShape SmallShape(int vocabulary = 61, int context = 96) => new()
+    {
+        VocabularySize = vocabulary, HiddenSize = 32, IntermediateSize = 48, Layers = 2, Heads = 4, KeyValueHeads = 2, HeadSize = 16,
+        MaxPositions = context, TiedHead = true, BosTokenId = 1, EosTokenIds = [2], PadTokenId = 0,
+    };
+
+    /// <summary>The shared folder beside the repository; the test is ignored where it is absent.</summary>
+    public static string Shared(string name)
+    {
+        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (!File.Exists(Path.Combine(folder.FullName, "Rlhf.Onnx.sln"))) continue;
+            string path = Path.Combine(folder.FullName, "..", "shared", name);
+            if (Directory.Exists(path)) return Path.GetFullPath(path);
+        }
+
+        Assert.Ignore($"skipped: ../shared/{name} is not beside the repository");
+        throw new InvalidOperationException();
+    }
+
+    public static string Export(string name, Func<IModelWeights> weights)
+    {
+        string tokenizer = Shared("models/stories260K");
+        lock (Gate)
+        {
+            s_root ??= Directory.CreateTempSubdirectory("rlhf-generation-").FullName;
+            string folder = Path.Combine(s_root, name);
+            if (!Directory.Exists(folder)) OnnxExporter.ExportPolicy(weights(), tokenizer, folder);
+            return folder;
+        }
+    }
+
+    private static ArrayModel ReadStories()
+    {
+        string folder = Shared("models/stories260K");
+        ArrayModel model = new(new ModelShape
+        {
+            VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,
+            MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
+        });
+        byte[] file = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
+        int header = (int)BinaryPrimitives.ReadInt64LittleEndian(file);
+        using JsonDocument json = JsonDocument.Parse(file.AsMemory(8, header));
+        foreach (JsonProperty tensor in json.RootElement.EnumerateObject().Where(p => p.Name != "__metadata__"))
+        {
+            int[] dimensions = [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt32())];
+            int[] range = [.. tensor.Value.GetProperty("data_offsets").EnumerateArray().Select(d => d.GetInt32())];
+            float[] values = new float[(range[1] - range[0]) / 4];
+            Buffer.BlockCopy(file, 8 + header + range[0], values, 0, values.Length * 4);
+            model.Parameters[tensor.Name] = tensor.Name.EndsWith("proj.weight", StringComparison.Ordinal) ? Transpose(values, dimensions[0], dimensions[1]) : values;
+        }
+
+        return model;
+    }
+
+    private static float[] Transpose(float[] from, int rows, int columns)
+    {
+        float[] to = new float[from.Length];
+        for (int r = 0; r < rows; r++)
+        {
+            for (int c = 0; c < columns; c++) to[(c * rows) + r] = from[(r * columns) + c];
+        }
+
+        return to;
+    }
+}
+
+/// <summary>Weights in plain arrays.</summary>
+public sealed class ArrayModel(ModelShape shape) : IModelWeights
+{
+    public Dictionary<string, float[]> Parameters { get; } = [];
+
+    public ModelShape Shape { get; } = shape;
+
+    public ReadOnlySpan<float> Get(string name) => Parameters.TryGetValue(name, out float[]? values) ? values : throw new BadModelException($"No parameter '{name}'.");
+
+    /// <summary>Random weights at an address, scaled so that logits spread over several nats.</summary>
+    public static ArrayModel Random(ModelShape shape, ulong seed)
+    {
+        ArrayModel model = new(shape);
+        foreach (WeightEntry entry in WeightMap.ForPolicy(shape).Entries)
+        {
+            foreach (string source in entry.Sources)
+            {
+                int count = entry.Pieces.Where(piece => piece.Source == source).Sum(piece => piece.Length * piece.Count);
+                bool norm = source.Contains("norm", StringComparison.Ordinal);
+                double scale = norm ? .2 : source == "model.embed_tokens.weight" ? .5 : 1.2 / Math.Sqrt(shape.HiddenSize);
+                float[] values = new float[count];
+                uint key = (uint)AddressedRandom.Key(source);
+                for (int i = 0; i < count; i++) values[i] = (float)((norm ? 1 : 0) + (scale * AddressedRandom.Normal(seed, AddressedRandom.Stream.Probe, key, 0, (uint)i)));
+                model.Parameters[source] = values;
+            }
+        }
+
+        return model;
+    }
+}
