@@ -26,9 +26,29 @@ public static class PolicyLossCases
             }),
         };
         yield return new("reinforce", new Reinforce(), 0.4) { Naive = Tokens((_, a, p, _) => -a * p) };
+        yield return new("a2c", new A2c(), 0.4) { Naive = Tokens((_, a, p, _) => -a * p) };
+        yield return new("off-policy", new OffPolicyGradient(), 0.4) { Naive = Tokens((_, a, p, c) => -c * a * p) };
+        yield return new("off-policy truncated", new OffPolicyGradient(1.1), 0.4) { Naive = Tokens((_, a, p, c) => -(c < 1.1 ? c : 1.1) * a * p) };
+        yield return new("cispo", new Cispo(0.9, 0.2), 0.4) { Naive = Tokens((_, a, p, c) => -Bound(c, 0.1, 1.2) * a * p) };
+        yield return new("cispo two-sided", new Cispo(0.2, 0.2), 0.4) { Naive = Tokens((_, a, p, c) => -Bound(c, 0.8, 1.2) * a * p) };
+        yield return new("ppo-penalty", new PpoPenalty(new FixedKlController(0.7)), 0.4)
+        {
+            Naive = Tokens((r, a, _, _) => (-r * a) + (0.7 * (r - 1 - Math.Log(r)))),
+        };
+        yield return new("gspo", new Gspo(0.1, 0.2), 0.4) { Naive = Sequences };
     }
 
     private static double Bound(double x, double low, double high) => x < low ? low : x > high ? high : x;
+
+    /// <summary>GSPO: one ratio a sequence, the geometric mean of the token ratios.</summary>
+    private static double Sequences(RandomBatch b, double[] p, double[] constant) =>
+        Enumerable.Range(0, b.Sequences).Sum(i =>
+        {
+            int[] trained = [.. b.TrainedOf(i)];
+            double product = trained.Aggregate(1.0, (x, t) => x * Math.Exp(p[t]) / Math.Exp(b.OldLogProbs[t]));
+            double s = Math.Pow(product, 1.0 / Math.Max(1, trained.Length));
+            return trained.Sum(t => -b.Weights[t] * b.Corrections[t] * Math.Min(s * b.Advantages[t], Bound(s, 0.9, 1.2) * b.Advantages[t]));
+        });
 
     private static Func<RandomBatch, double[], double[], double> Tokens(Func<double, double, double, double, double> loss) => (b, p, constant) =>
         Enumerable.Range(0, b.Tokens).Where(t => b.Mask[t]).Sum(t =>

@@ -9,7 +9,7 @@ public record struct PolicyLossSums
     /// <summary>Trained-on tokens.</summary>
     public long Tokens { get; set; }
 
-    /// <summary>Tokens whose ratio lies above the upper (below the lower) clip bound and whose gradient the clip took.</summary>
+    /// <summary>Tokens at which the clip took effect, above its upper (below its lower) bound.</summary>
     public long ClippedHigh { get; set; }
 
     /// <inheritdoc cref="ClippedHigh"/>
@@ -33,7 +33,7 @@ public record struct PolicyLossSums
     /// <summary>Σ (ratio − 1 − log ratio): k3 of KL(π_old‖π), nats.</summary>
     public double K3Sum { get; set; }
 
-    /// <summary>Share of tokens without gradient because of a clip.</summary>
+    /// <summary>Share of tokens at which a clip took effect.</summary>
     public readonly double ClipFraction => Mean(ClippedHigh + ClippedLow + DualClipped);
 
     /// <summary>Mean ratio.</summary>
