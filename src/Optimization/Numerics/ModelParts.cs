@@ -18,10 +18,10 @@ public static class ModelParts
     /// <summary>[parameters] 1 where weight decay applies: matrices; not gains, biases, nor heads of one row.</summary>
     public static Tensor DecayMask(LlamaModel model)
     {
-        Tensor mask = zeros_like(model.Parameters.Data).DetachFromDisposeScope();
-        foreach (ParameterInfo p in model.Parameters.Entries)
+        Tensor mask = zeros_like(model.Parameters.Flat).DetachFromDisposeScope();
+        foreach (ParameterPlace p in model.Parameters.Table)
         {
-            if (p.Shape.Length == 2 && p.Shape.Min() > 1) mask.narrow(0, p.Offset, p.Count).fill_(1);
+            if (p.Spec.Shape.Count == 2 && p.Spec.Shape.Min() > 1) mask.narrow(0, p.Offset, p.Count).fill_(1);
         }
 
         return mask;

@@ -25,13 +25,13 @@ public static class PpoCheckpoint
         using var whole = new WholeFolder(folder);
         var tensors = new List<SafetensorsOutput>
         {
-            Flat("policy", policy.Parameters.Data),
+            Flat("policy", policy.Parameters.Flat),
             Flat("policy.first_moment", trainer.PolicyOptimizer.FirstMoment),
             Flat("policy.second_moment", trainer.PolicyOptimizer.SecondMoment),
         };
         if (critic is not null)
         {
-            tensors.Add(Flat("critic", critic.Parameters.Data));
+            tensors.Add(Flat("critic", critic.Parameters.Flat));
             tensors.Add(Flat("critic.first_moment", trainer.CriticOptimizer!.FirstMoment));
             tensors.Add(Flat("critic.second_moment", trainer.CriticOptimizer!.SecondMoment));
         }
@@ -66,13 +66,13 @@ public static class PpoCheckpoint
         }
 
         using SafetensorsReader reader = SafetensorsReader.Open(weights);
-        Fill(reader, "policy", policy.Parameters.Data);
+        Fill(reader, "policy", policy.Parameters.Flat);
         Fill(reader, "policy.first_moment", trainer.PolicyOptimizer.FirstMoment);
         Fill(reader, "policy.second_moment", trainer.PolicyOptimizer.SecondMoment);
         trainer.PolicyOptimizer.Step = saved.PolicySteps;
         if (critic is not null)
         {
-            Fill(reader, "critic", critic.Parameters.Data);
+            Fill(reader, "critic", critic.Parameters.Flat);
             Fill(reader, "critic.first_moment", trainer.CriticOptimizer!.FirstMoment);
             Fill(reader, "critic.second_moment", trainer.CriticOptimizer!.SecondMoment);
             trainer.CriticOptimizer.Step = saved.CriticSteps;

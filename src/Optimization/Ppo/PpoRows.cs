@@ -16,9 +16,9 @@ public static class PpoRows
         {
             ScoredRollout row = rows[i];
             string where = $"row {i} (prompt '{row.Rollout.PromptId}', sample {row.Rollout.SampleId})";
-            batch.Scores[i] = row.Score ?? throw new BadDataException($"{where} has no score. Run rlhf-score with a reward model or a rule first.");
+            batch.Scores[i] = row.Scores.Score ?? throw new BadDataException($"{where} has no score. Run rlhf-score with a reward model or a rule first.");
             if (!double.IsFinite(batch.Scores[i])) throw new BadDataException($"{where}: its score is {batch.Scores[i]}; it must be finite.");
-            float[] reference = row.ReferenceLogprobs ?? throw new BadDataException($"{where} has no reference_logprobs. Run rlhf-score with --reference DIR.");
+            float[] reference = row.Scores.ReferenceLogprobs ?? throw new BadDataException($"{where} has no reference_logprobs. Run rlhf-score with --reference DIR.");
             Copy(reference, batch.ReferenceLogProbs, batch.Offsets[i], batch.Sequences[i].ResponseLength, "reference_logprobs", where);
             Copy(row.Rollout.PolicyLogprobs, batch.RolloutLogProbs, batch.Offsets[i], batch.Sequences[i].ResponseLength, "policy_logprobs", where);
         }
@@ -27,14 +27,13 @@ public static class PpoRows
     }
 
     /// <summary>The row with what the trainer computed, for audit.</summary>
-    public static Trajectory ToTrajectory(ScoredRollout row, PpoBatch batch, int i) => new()
+    public static Trajectory ToTrajectory(ScoredRollout row, PpoBatch batch, int i) => new(row.Rollout, row.Scores, new TokenTargets
     {
-        Scored = row,
         OldLogprobs = Floats(batch.OldLogProbs, batch.Response(i)),
         Values = Floats(batch.OldValues, batch.Response(i)),
         Advantages = Floats(batch.Advantages, batch.Response(i)),
         Returns = Floats(batch.Returns, batch.Response(i)),
-    };
+    });
 
     private static TrainingSequence Sequence(Rollout row, LlamaConfig model)
     {

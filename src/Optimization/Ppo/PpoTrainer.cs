@@ -29,8 +29,8 @@ public sealed class PpoTrainer : IDisposable
         _device = device(run.Device);
         _head = ModelParts.Head(policy);
         _loss = new PpoClip(_config.ClipRange, _config.ClipRangeHigh > 0 ? _config.ClipRangeHigh : null, _config.DualClip > 0 ? _config.DualClip : null);
-        PolicyOptimizer = new AdamW(policy.Parameters.Data, policy.Parameters.Gradient, ModelParts.DecayMask(policy), run.Optimizer);
-        if (critic is not null) CriticOptimizer = new AdamW(critic.Parameters.Data, critic.Parameters.Gradient, ModelParts.DecayMask(critic), run.Optimizer);
+        PolicyOptimizer = new AdamW(policy.Parameters.Flat, policy.Parameters.Gradient!, ModelParts.DecayMask(policy), run.Optimizer);
+        if (critic is not null) CriticOptimizer = new AdamW(critic.Parameters.Flat, critic.Parameters.Gradient!, ModelParts.DecayMask(critic), run.Optimizer);
         State = PpoState.Initial(_config);
     }
 

@@ -20,7 +20,7 @@ public sealed class RewardModelTrainer : IDisposable
     {
         (_model, _config) = (model, config);
         _device = device(config.Device);
-        Optimizer = new AdamW(model.Parameters.Data, model.Parameters.Gradient, ModelParts.DecayMask(model), config.Optimizer);
+        Optimizer = new AdamW(model.Parameters.Flat, model.Parameters.Gradient!, ModelParts.DecayMask(model), config.Optimizer);
     }
 
     public AdamW Optimizer { get; }

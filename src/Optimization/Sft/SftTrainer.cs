@@ -21,7 +21,7 @@ public sealed class SftTrainer : IDisposable
         (_model, _config) = (model, config);
         _device = device(config.Device);
         _head = ModelParts.Head(model);
-        Optimizer = new AdamW(model.Parameters.Data, model.Parameters.Gradient, ModelParts.DecayMask(model), config.Optimizer);
+        Optimizer = new AdamW(model.Parameters.Flat, model.Parameters.Gradient!, ModelParts.DecayMask(model), config.Optimizer);
     }
 
     public AdamW Optimizer { get; }
