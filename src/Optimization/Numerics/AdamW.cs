@@ -1,3 +1,4 @@
+using Rlhf.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -3,7 +3,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Optimization;
 
-/// <summary>From scores to advantages: shape the scores, spread them over tokens with the KL penalty, GAE, whitening.</summary>
+/// <summary>From scores to advantages: shape the scores, spread them over tokens with the KL penalty, GAE.</summary>
 public static class PpoAdvantages
 {
     /// <summary>Fills rewards, advantages and returns of the batch.</summary>
@@ -31,7 +31,6 @@ public static class PpoAdvantages
         double kl = RewardAssembly.Fill(
             batch.Offsets, batch.ResponseMask, scores, batch.OldLogProbs, batch.ReferenceLogProbs, state.KlCoefficient, KlEstimator.K1, batch.Rewards);
         Gae.Compute(batch.Offsets, batch.ResponseMask, batch.Rewards, batch.OldValues, config.Gamma, config.Lambda, batch.Advantages, batch.Returns);
-        if (config.WhitenAdvantages) Whitening.ToZeroMeanUnitVariance(batch.Advantages, batch.ResponseMask);
         return (kl, moments.State);
     }
 

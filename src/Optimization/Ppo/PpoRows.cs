@@ -26,14 +26,14 @@ public static class PpoRows
         return batch;
     }
 
-    /// <summary>The row with what the trainer computed, for audit.</summary>
-    public static Trajectory ToTrajectory(ScoredRollout row, PpoBatch batch, int i) => new(row.Rollout, row.Scores, new TokenTargets
+    /// <summary>What the trainer computed for response i, for audit.</summary>
+    public static TokenTargets ToTargets(PpoBatch batch, int i) => new()
     {
         OldLogprobs = Floats(batch.OldLogProbs, batch.Response(i)),
         Values = Floats(batch.OldValues, batch.Response(i)),
         Advantages = Floats(batch.Advantages, batch.Response(i)),
         Returns = Floats(batch.Returns, batch.Response(i)),
-    });
+    };
 
     private static TrainingSequence Sequence(Rollout row, LlamaConfig model)
     {

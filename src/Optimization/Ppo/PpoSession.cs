@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Rlhf.Algorithms;
 using Rlhf.Core;
+using Rlhf.Export;
 using Rlhf.Models;
 using Rlhf.Trajectories;
 using TorchSharp;
@@ -41,18 +41,32 @@ public sealed class PpoSession : IDisposable
         return session;
     }
 
-    /// <summary>One iteration's training.</summary>
+    /// <summary>Optimiser steps that an iteration takes unless target KL ends it early.</summary>
+    public static int PlannedSteps(RunConfig run, int responses) => run.Ppo.Epochs * ((responses + run.Ppo.MinibatchSize - 1) / run.Ppo.MinibatchSize);
+
+    /// <summary>One iteration: train on the rows, write the trajectories back.</summary>
+    /// <param name="scoredFile">Where the rows came from; its columns are all kept.</param>
     /// <param name="rows">Scored responses with reference log-probs.</param>
+    /// <param name="trajectories">Output: the scored file with old_logprobs, values, advantages and returns.</param>
     /// <param name="progress">(steps done, steps planned).</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
-    /// <returns>The filled batch (for the trajectories) and the metrics.</returns>
-    public (PpoBatch Batch, PpoMetrics Metrics) Train(IReadOnlyList<ScoredRollout> rows, Action<int, int>? progress, CancellationToken cancellation)
+    public PpoMetrics Iterate(string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation)
     {
         PpoBatch batch = PpoRows.ToBatch(rows, Policy.Config);
         bool[] finished = [.. rows.Select(r => r.Rollout.FinishReason != FinishReason.Length)];
-        int iteration = State.Iteration;
-        PpoMetrics metrics = _trainer.Train(batch, finished, iteration, progress, cancellation);
-        return (batch, metrics);
+        PpoMetrics metrics = _trainer.Train(batch, finished, State.Iteration + 1, progress, cancellation);
+        TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => PpoRows.ToTargets(batch, i)));
+        return metrics;
+    }
+
+    /// <summary>Exports the policy and holds it against torch on a probe batch.</summary>
+    /// <exception cref="NumericalException">The two differ; the message names the first layer.</exception>
+    public ExportedPolicy ExportPolicy(string folder)
+    {
+        long started = Stopwatch.GetTimestamp();
+        ModelExport.Model(Policy, _run.Policy, folder);
+        GateResult gate = EqualityGate.Check(folder, new LlamaWeights(Policy).Shape, TorchGate.Probes(Policy.Config, _run.Seed), new TorchGate(Policy));
+        return new ExportedPolicy(folder, Policy.Parameters.Hash(), gate, Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
 
     public void SaveCheckpoint(string folder) => PpoCheckpoint.Save(folder, Policy, Critic, _trainer);
@@ -63,4 +77,20 @@ public sealed class PpoSession : IDisposable
         Critic?.Dispose();
         Policy.Dispose();
     }
+}
+
+/// <summary>An exported policy and how well it agrees with torch.</summary>
+/// <param name="Folder">The ONNX folder.</param>
+/// <param name="Hash">SHA-256 of the weights.</param>
+/// <param name="Gate">Distances on the probe batch.</param>
+/// <param name="Seconds">Wall-clock of export and gate.</param>
+public sealed record ExportedPolicy(string Folder, string Hash, GateResult Gate, double Seconds)
+{
+    /// <summary>By the names of the metric catalogue.</summary>
+    public Dictionary<string, double> ToDictionary() => new()
+    {
+        ["gate/mean_abs_dp"] = Gate.MeanProbabilityDifference,
+        ["gate/mean_exp_abs_dlogp"] = Gate.MeanRatio,
+        ["time/export_seconds"] = Seconds,
+    };
 }

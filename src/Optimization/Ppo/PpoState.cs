@@ -4,7 +4,7 @@ using Rlhf.Core;
 namespace Rlhf.Optimization;
 
 /// <summary>What the next iteration depends on besides weights and optimiser moments. Written to every checkpoint.</summary>
-/// <param name="Iteration">The next iteration's number.</param>
+/// <param name="Iteration">Iterations done.</param>
 /// <param name="KlCoefficient">β now.</param>
 /// <param name="ScoreMoments">Running moments of the scores.</param>
 public sealed record PpoState(int Iteration, double KlCoefficient, Moments ScoreMoments)

@@ -54,6 +54,8 @@ public sealed class PpoTrainer : IDisposable
         scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, batch.OldValues);
         (metrics.KlPerSequence, Moments scoreMoments) = PpoAdvantages.Fill(batch, finished, _config, State);
         metrics.KlCoefficient = State.KlCoefficient;
+        metrics.Observe(batch);
+        if (_config.WhitenAdvantages) Whitening.ToZeroMeanUnitVariance(batch.Advantages, batch.ResponseMask);
 
         int steps = (batch.Sequences.Count + _config.MinibatchSize - 1) / _config.MinibatchSize, done = 0;
         for (int epoch = 0; epoch < _config.Epochs; epoch++)
@@ -72,7 +74,6 @@ public sealed class PpoTrainer : IDisposable
                 progress?.Invoke(++done, steps * _config.Epochs);
             }
 
-            metrics.EpochsDone = epoch + 1;
             if (_config.TargetKl > 0 && epochKl > _config.TargetKl)
             {
                 metrics.StoppedEarly = epoch + 1 < _config.Epochs;
@@ -81,7 +82,7 @@ public sealed class PpoTrainer : IDisposable
         }
 
         double next = PpoAdvantages.NextKlCoefficient(State.KlCoefficient, metrics.KlPerSequence, batch.Sequences.Count, _config);
-        State = new PpoState(iteration + 1, next, scoreMoments);
+        State = new PpoState(iteration, next, scoreMoments);
         return metrics;
     }
 

@@ -1,0 +1,4 @@
+using Rlhf.Core;
+using Rlhf.Optimization;
+
+return CommandHost.Run(args, OptimizeCommand.Create());
