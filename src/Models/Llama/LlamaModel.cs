@@ -105,6 +105,15 @@ public sealed class LlamaModel : IDisposable
         return _trunk.Forward(ids, cache);
     }
 
+    /// <summary>The residual stream of every layer, for finding the first one that differs from another engine: the embeddings, then after each layer.</summary>
+    /// <returns>layers + 1 tensors [batch · time, hidden], before the final norm; owned by the caller's scope.</returns>
+    public IReadOnlyList<Tensor> Residuals(Tensor ids)
+    {
+        var residuals = new List<Tensor>(Config.NumHiddenLayers + 1);
+        _trunk.Forward(ids, null, residuals).Dispose();
+        return residuals;
+    }
+
     /// <summary>[…, hidden] to […, vocabulary], all at once: for tests and small use. Training takes chunks of rows.</summary>
     public Tensor Logits(Tensor hidden)
     {

@@ -25,17 +25,22 @@ internal sealed class LlamaTrunk : IDisposable
     }
 
     /// <summary>[batch, time] ids to [batch, time, hidden], normed. The caller owns the result.</summary>
-    public Tensor Forward(Tensor ids, KeyValueCache? cache)
+    /// <param name="ids">[batch, time].</param>
+    /// <param name="cache">Null, or what came before.</param>
+    /// <param name="residuals">Where not null, takes the residual stream: the embeddings, then after each layer, [batch · time, hidden].</param>
+    public Tensor Forward(Tensor ids, KeyValueCache? cache, List<Tensor>? residuals = null)
     {
         using DisposeScope scope = NewDisposeScope();
         long batch = ids.shape[0], time = ids.shape[1], past = cache?.Length ?? 0;
         (Tensor cosine, Tensor sine) = _rotary.Upto(past + time);
         var positions = new Positions(batch, time, past, cosine.narrow(0, past, time), sine.narrow(0, past, time), CausalMask(time, past));
         Tensor x = _embedding.index_select(0, ids.reshape(-1)); // [batch · time, hidden]
+        residuals?.Add(x.clone().MoveToOuterDisposeScope());
         for (int i = 0; i < _layers.Length; i++)
         {
             x = x.add(Attention(i, RmsNorm(x, _layers[i].InputNorm), positions, cache));
             x = x.add(SwiGlu(_layers[i], RmsNorm(x, _layers[i].PostNorm)));
+            residuals?.Add(x.clone().MoveToOuterDisposeScope());
         }
 
         if (cache is not null) cache.Length += time;
