@@ -18,7 +18,7 @@ public sealed record RunConfig
     [Doc("Iterations of generate → score → optimize."), Range(1, 1e6)]
     public int Iterations { get; init; } = 20;
 
-    [Doc("Keep this many newest checkpoints besides the best; 0: all."), Range(0, 1e6)]
+    [Doc("Keep this many newest checkpoints (and policy folders); 0: all."), Range(0, 1e6), SafeToChange]
     public int KeepCheckpoints { get; init; } = 2;
 
     [Doc("Threads of every engine; 0: all cores."), Range(0, 1024)]
@@ -98,6 +98,9 @@ public sealed record RewardSourceConfig
 
     [Doc("Factor in the weighted sum."), Range(-1e6, 1e6)]
     public double Weight { get; init; } = 1;
+
+    [Doc("What is done to the model's output: none, sigmoid (P of a binary model, bounded), log_sigmoid."), OneOf("none", "sigmoid", "log_sigmoid")]
+    public string Transform { get; init; } = "none";
 
     [Doc("What the model judges: the whole text or the response alone.")]
     public RewardInput Input { get; init; } = RewardInput.PromptAndResponse;

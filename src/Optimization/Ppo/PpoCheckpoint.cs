@@ -42,6 +42,7 @@ public static class PpoCheckpoint
             state.Iteration, state.KlCoefficient, state.ScoreMoments.Count, state.ScoreMoments.Mean, state.ScoreMoments.SumOfSquares,
             trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, Sha256.OfFile(whole.FilePath(Weights)));
         File.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(saved, Json) + "\n");
+        FolderSeal.Write(whole.PartialPath);
         whole.Complete();
     }
 

@@ -1,0 +1,62 @@
+using Rlhf.Core;
+using Rlhf.Generation;
+using Rlhf.Scoring;
+using Rlhf.Trajectories;
+
+namespace Rlhf.Pipeline;
+
+/// <summary>Fresh samples from held-out prompts, scored: the judgement before and after.</summary>
+/// <param name="Rows">Scored responses, in the order (prompt, sample).</param>
+/// <param name="Score">Mean weighted sum.</param>
+/// <param name="ScoreError">Standard error of the mean score.</param>
+/// <param name="KlPerToken">k3 to the reference, nats.</param>
+/// <param name="Distinct2">Share of different bigrams.</param>
+/// <param name="Length">Mean response tokens.</param>
+public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score, double ScoreError, double KlPerToken, double Distinct2, double Length)
+{
+    /// <summary>The iteration part of the random address of evaluation samples: no training iteration has it.</summary>
+    private const int Address = 1_000_000_000;
+
+    /// <summary>Draws, scores and writes <c>folder/rollouts.parquet</c> and <c>folder/scored.parquet</c>. The same addresses before and after: differences come from the weights.</summary>
+    public static Evaluation Run(RunConfig config, GenerationStage generation, ScoringStage scoring, string folder, CancellationToken cancellation)
+    {
+        string rollouts = Path.Combine(folder, "rollouts.parquet"), scored = Path.Combine(folder, "scored.parquet");
+        Directory.CreateDirectory(folder);
+        SamplingOptions sampling = Sampling.Of(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };
+        generation.Run(PromptFile.Read(config.Evaluation.Prompts, config.Generation.PromptColumn), sampling, rollouts, null, cancellation);
+        scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
+        return Of([.. ScoredFile.Read(scored)]);
+    }
+
+    public static Evaluation Of(IReadOnlyList<ScoredRollout> rows)
+    {
+        double[] scores = [.. rows.Where(r => r.Scores.Score is not null).Select(r => r.Scores.Score!.Value)];
+        double mean = scores.Length == 0 ? double.NaN : scores.Average();
+        double error = scores.Length < 2 ? double.NaN : Math.Sqrt(scores.Sum(s => (s - mean) * (s - mean)) / (scores.Length - 1) / scores.Length);
+        return new Evaluation(rows, mean, error, RolloutStatistics.KlPerToken(rows), RolloutStatistics.Distinct(rows.Select(r => r.Rollout.ResponseTokens), 2),
+            rows.Average(r => r.Rollout.ResponseTokens.Length));
+    }
+}
+
+/// <summary>From the configuration to the stages' own options; the loop and anyone who repeats it by hand use the same.</summary>
+public static class Sampling
+{
+    public static SamplingOptions Of(RunConfig config, int iteration) => new()
+    {
+        SamplesPerPrompt = config.Generation.SamplesPerPrompt,
+        MaxNewTokens = config.Generation.MaxNewTokens,
+        MinNewTokens = config.Generation.MinNewTokens,
+        Temperature = config.Generation.Temperature,
+        TopK = config.Generation.TopK,
+        TopP = config.Generation.TopP,
+        StopStrings = config.Generation.StopStrings,
+        BatchSize = config.Generation.BatchSize,
+        Seed = config.Seed,
+        Iteration = iteration,
+    };
+
+    public static ScoringJob Scoring(RunConfig config, string input, string output) => new()
+    {
+        Input = input, Output = output, BatchTokens = config.Scoring.BatchTokens, Temperature = config.Generation.Temperature, Threads = config.Threads,
+    };
+}

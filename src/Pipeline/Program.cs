@@ -1,0 +1,4 @@
+using Rlhf.Core;
+using Rlhf.Pipeline;
+
+return CommandHost.Run(args, PipelineCommand.Create());
