@@ -1,6 +1,4 @@
-namespace Rlhf.Generation;
+using Rlhf.Core;
+using Rlhf.Generation;
 
-internal static class Program
-{
-    private static int Main() => 0;
-}
+return CommandHost.Run(args, GenerateCommand.Create());

@@ -209,6 +209,23 @@ public sealed class DataReaderTests : FolderTest
         Assert.That(Message(() => Drain(At("big.parquet"), new DataColumn("n", ColumnType.Int32))), Does.Contain("big.parquet, row 4001: column 'n' holds '1099511627776'"));
     }
 
+    [TestCase("a,b\n1,2\n1,2,3\n", "Line: 3")]
+    [TestCase("a,b\n1,2\n\"x\"y,2\n", "Line: 3")]
+    [TestCase("a,b\n1\n", "Line: 2")]
+    [TestCase("a,b\n1,2\n3,\"unclosed\n", "Line: 3")]
+    public void A_csv_line_that_does_not_fit_the_header_is_named(string csv, string expected)
+    {
+        Assert.That(Message(() => Drain(Text("bad.csv", csv))), Does.Contain("bad.csv").And.Contain(expected));
+        Assert.That(Message(() => Drain(At("bad.csv"), new DataColumn("a", ColumnType.Text))), Does.Contain("bad.csv").And.Contain(expected));
+    }
+
+    [Test]
+    public void Json_without_objects_is_named()
+    {
+        foreach (string json in new[] { "[]", "[1, 2]", "5" })
+            Assert.That(Message(() => Drain(Text("x.json", json), new DataColumn("text", ColumnType.Text))), Does.Contain("x.json has no rows with named fields").Or.Contain("no column 'text'"));
+    }
+
     [Test]
     public void Optional_columns_may_be_absent()
     {

@@ -230,18 +230,19 @@ public sealed class DataWriterTests : FolderTest
         Assert.That(Left(), Is.EqualTo(new[] { "file.txt", "folder.parquet" }));
     }
 
-    [Test]
-    public void A_full_disk_is_an_error_that_names_the_file()
+    [TestCase("x.jsonl")]
+    [TestCase("x.parquet")]
+    public void A_full_disk_is_an_error_that_names_the_file(string name)
     {
         if (!File.Exists("/dev/full")) Assert.Ignore("skipped: no /dev/full");
-        File.CreateSymbolicLink(At("x.jsonl.partial"), "/dev/full");
+        File.CreateSymbolicLink(At(name + ".partial"), "/dev/full");
         string message = Message(() =>
         {
-            using DataWriter writer = DataWriter.Create(At("x.jsonl"), s_all);
+            using DataWriter writer = DataWriter.Create(At(name), s_all);
             WriteAll(writer, 100_000);
             writer.Complete();
         });
-        Assert.That(message, Does.Contain(At("x.jsonl")));
+        Assert.That(message, Does.Contain(At(name)));
         Assert.That(Left(), Is.Empty);
     }
 

@@ -3,6 +3,9 @@ namespace Rlhf.Trajectories.Native;
 /// <summary>DuckDB's own words; never leaves this project: each caller says what it was doing, and to which file.</summary>
 internal sealed class DuckDbException(string message) : Exception(message)
 {
+    /// <summary>True when the memory limit was met: no fault of the file.</summary>
+    public bool IsOutOfMemory => Message.StartsWith("Out of Memory", StringComparison.Ordinal);
+
     /// <summary>The first paragraph without the class of the error, the SQL and the hints about it.</summary>
     public string Reason
     {

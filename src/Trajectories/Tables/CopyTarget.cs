@@ -7,13 +7,13 @@ internal static class CopyTarget
     private const string RowGroups = "ROW_GROUP_SIZE 122880, ROW_GROUP_SIZE_BYTES '32MB'";
 
     /// <summary>The SELECT list. CSV has no nested values: maps and structs go in as JSON text.</summary>
-    public static string Select(IEnumerable<(string Name, string SqlType)> columns, string finalPath) =>
-        Select(columns.Select(c => (c.Name, c.SqlType, Table: "")), finalPath);
+    public static string Select(IEnumerable<(string Name, string SqlType)> columns, FileFormat format) =>
+        Select(columns.Select(c => (c.Name, c.SqlType, Table: "")), format);
 
-    /// <inheritdoc cref="Select(IEnumerable{ValueTuple{string, string}}, string)"/>
-    public static string Select(IEnumerable<(string Name, string SqlType, string Table)> columns, string finalPath)
+    /// <inheritdoc cref="Select(IEnumerable{ValueTuple{string, string}}, FileFormat)"/>
+    public static string Select(IEnumerable<(string Name, string SqlType, string Table)> columns, FileFormat format)
     {
-        bool csv = FileFormats.Of(finalPath) == FileFormat.Csv;
+        bool csv = format == FileFormat.Csv;
         return "SELECT " + string.Join(", ", columns.Select(c =>
         {
             string name = Sql.Name(c.Name);
@@ -25,11 +25,12 @@ internal static class CopyTarget
     /// <summary>The statement.</summary>
     /// <param name="select">The rows.</param>
     /// <param name="file">Where they are written.</param>
-    /// <param name="finalPath">Whose extension names the format.</param>
-    public static string Statement(string select, string file, string finalPath)
+    /// <param name="finalPath">Whose extension says whether it is packed and how fields are separated.</param>
+    /// <param name="format">The format.</param>
+    public static string Statement(string select, string file, string finalPath, FileFormat format)
     {
         string gzip = FileFormats.IsGzip(finalPath) ? ", COMPRESSION gzip" : "";
-        string options = FileFormats.Of(finalPath) switch
+        string options = format switch
         {
             // Snappy: every reader of Parquet has it.
             FileFormat.Parquet => $"FORMAT parquet, COMPRESSION snappy, {RowGroups}",

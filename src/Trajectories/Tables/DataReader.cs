@@ -151,6 +151,8 @@ public sealed class DataReader : IDisposable
         {
             DataColumn? found = fileColumns.FirstOrDefault(c => c.Name == column.Name);
             if (found is null && column.Optional) continue;
+            if (found is null && fileColumns is [{ Name: "json", SqlType: "JSON" }])
+                throw new BadDataException($"{source.Name} has no rows with named fields; expected JSON objects with '{column.Name}'.");
             if (found is null) throw MissingColumn(source, column.Name, fileColumns);
             if (!Sql.CanRead(found.SqlType, column.Type, source.Format))
                 throw new BadDataException($"{source.Name}: column '{column.Name}' is {found.SqlType}; expected {Expected(column.Type)}. Name another column or convert it.");
@@ -188,9 +190,9 @@ public sealed class DataReader : IDisposable
     };
 
     /// <summary>DuckDB names the line in JSON and CSV files; for a failed cast the row is looked for.</summary>
-    private BadDataException BadRow(DuckDbException e)
+    private RlhfException BadRow(DuckDbException e)
     {
-        foreach (DataColumn column in Columns.Where(c => c.SqlType != Sql.Type(c.Type)))
+        foreach (DataColumn column in e.IsOutOfMemory ? [] : Columns.Where(c => c.SqlType != Sql.Type(c.Type)))
         {
             string cast = Sql.Read(column.Name, column.SqlType, column.Type).Replace("CAST(", "TRY_CAST(");
             try

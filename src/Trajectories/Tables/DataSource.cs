@@ -26,21 +26,21 @@ internal sealed partial class DataSource
     public FileFormat Format { get; }
 
     /// <exception cref="BadDataException">No file, an empty one, or formats mixed.</exception>
-    public static DataSource Resolve(IReadOnlyList<string> paths, char? delimiter = null)
+    public static DataSource Resolve(IReadOnlyList<string> paths, char? delimiter = null, FileFormat? format = null)
     {
         if (paths.Count == 0) throw new BadDataException("No data file is named.");
         var files = new List<string>();
         foreach (string path in paths) files.AddRange(FilesOf(path));
         string name = paths.Count == 1 ? paths[0] : $"{paths[0]} and {paths.Count - 1} more";
-        FileFormat format = FileFormats.Of(files[0]);
+        FileFormat common = format ?? FileFormats.Of(files[0]);
         foreach (string file in files)
         {
-            if (FileFormats.Of(file) != format)
-                throw new BadDataException($"{file} is {FileFormats.Of(file)} but {files[0]} is {format}; files read together must have one format.");
-            if (new FileInfo(file).Length == 0) throw new BadDataException($"{file} is empty (0 bytes); expected {format} data.");
+            if (format is null && FileFormats.Of(file) != common)
+                throw new BadDataException($"{file} is {FileFormats.Of(file)} but {files[0]} is {common}; files read together must have one format.");
+            if (new FileInfo(file).Length == 0) throw new BadDataException($"{file} is empty (0 bytes); expected {common} data.");
         }
 
-        return new DataSource(name, files, format, delimiter);
+        return new DataSource(name, files, common, delimiter);
     }
 
     /// <summary>The table function over the files.</summary>
@@ -59,8 +59,7 @@ internal sealed partial class DataSource
             case FileFormat.Csv:
                 char delimiter = _delimiter ?? FileFormats.Delimiter(Files[0]);
                 string types = textOnly ? ", all_varchar=true" : "";
-                return $"read_csv({files}, header=true, delim={Sql.Text(delimiter.ToString())}, quote='\"', escape='\"', comment='', allow_quoted_nulls=false, "
-                    + $"max_line_size=16777216, hive_partitioning=false{types}{sample}{union})";
+                return $"read_csv({files}, {Dialect(delimiter)}, hive_partitioning=false{types}{sample}{union})";
             default:
                 string format = Format == FileFormat.JsonLines ? "newline_delimited" : "auto";
                 string fields = columns is null ? "" : ", columns={" + string.Join(", ", columns.Select(c => Sql.Text(c.Key) + ": " + Sql.Text(c.Value))) + "}";
@@ -78,12 +77,41 @@ internal sealed partial class DataSource
         }
         catch (DuckDbException e)
         {
-            throw Damaged(e);
+            throw Damaged(Format == FileFormat.Csv ? CsvError(session) ?? e : e);
         }
     }
 
-    public BadDataException Damaged(DuckDbException e)
+    /// <summary>When the guessing fails, a strict reading by the header names the line.</summary>
+    private DuckDbException? CsvError(DuckDbSession session)
     {
+        char delimiter = _delimiter ?? FileFormats.Delimiter(Files[0]);
+        foreach (string file in Files)
+        {
+            try
+            {
+                IReadOnlyList<string> names = CsvHeader.Names(file, delimiter);
+                string columns = string.Join(", ", names.Select((_, i) => $"'c{i}': 'VARCHAR'")), counts = string.Join(", ", names.Select((_, i) => $"count(c{i})"));
+                session.Execute($"SELECT {counts} FROM read_csv({Sql.Path(file)}, auto_detect=false, columns={{{columns}}}, {Dialect(delimiter)})");
+            }
+            catch (DuckDbException e)
+            {
+                return e;
+            }
+            catch (Exception e) when (e is IOException or InvalidDataException)
+            {
+                return new DuckDbException(e.Message);
+            }
+        }
+
+        return null;
+    }
+
+    private static string Dialect(char delimiter) =>
+        $"header=true, skip=0, delim={Sql.Text(delimiter.ToString())}, quote='\"', escape='\"', comment='', allow_quoted_nulls=false, max_line_size=16777216";
+
+    public RlhfException Damaged(DuckDbException e)
+    {
+        if (e.IsOutOfMemory) return new EngineException($"DuckDB needs more memory than it may use to read {Name}: {e.Reason}. Raise the memory limit, or write the file with smaller row groups.", e);
         if (Format == FileFormat.JsonLines && LineError().Match(e.Reason) is { Success: true } m)
         {
             // DuckDB counts the line end in front of a malformed line twice; for a value of the wrong type it does not.

@@ -28,16 +28,15 @@ public sealed class DataWriter : IDisposable
     private Exception? _failure;
     private bool _ended;
 
-    private DataWriter(string path, IReadOnlyList<DataColumn> columns)
+    private DataWriter(string path, FileFormat format, IReadOnlyList<DataColumn> columns)
     {
         Columns = columns;
-        _ = FileFormats.Of(path);
         _file = new WholeFile(path);
         // Row groups are bounded by bytes only without order preservation; one thread from source to file keeps the order all the same.
         _session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
         _source = new RowSource(_session, columns, _queue);
         _chunk = new RowChunk(columns);
-        string statement = CopyTarget.Statement(CopyTarget.Select(columns.Select(c => (c.Name, Sql.Type(c.Type))), path) + $" FROM {RowSource.Function}()", _file.PartialPath, path);
+        string statement = CopyTarget.Statement(CopyTarget.Select(columns.Select(c => (c.Name, Sql.Type(c.Type))), format) + $" FROM {RowSource.Function}()", _file.PartialPath, path, format);
         _thread = new Thread(() => Run(statement)) { IsBackground = true, Name = "write " + System.IO.Path.GetFileName(path) };
         _thread.Start();
     }
@@ -52,12 +51,14 @@ public sealed class DataWriter : IDisposable
 
     /// <summary>Starts a file.</summary>
     /// <exception cref="BadDataException">The place cannot be written, or the extension names no format.</exception>
-    public static DataWriter Create(string path, IReadOnlyList<DataColumn> columns)
+    public static DataWriter Create(string path, IReadOnlyList<DataColumn> columns) => Create(path, FileFormats.Of(path), columns);
+
+    internal static DataWriter Create(string path, FileFormat format, IReadOnlyList<DataColumn> columns)
     {
         if (columns.Count == 0) throw new ArgumentException("A table needs a column.", nameof(columns));
         if (columns.FirstOrDefault(c => c.Type == ColumnType.Messages) is { } messages)
             throw new ArgumentException($"Column '{messages.Name}': conversations are written as Json.", nameof(columns));
-        return new DataWriter(path, columns);
+        return new DataWriter(path, format, columns);
     }
 
     public void Set(int column, bool value) => For(column, ColumnType.Bool).Set(_chunk.Rows, (byte)(value ? 1 : 0));

@@ -19,13 +19,13 @@ public sealed class TableAugmenter : IDisposable
     {
         _inputs = inputs;
         _output = output;
-        _columnsPath = output + ".columns.parquet";
+        _columnsPath = output + ".columns.partial";
         _ = FileFormats.Of(output);
         DataSource.Resolve(inputs);
         _file = new WholeFile(output);
         try
         {
-            Rows = DataWriter.Create(_columnsPath, columns);
+            Rows = DataWriter.Create(_columnsPath, FileFormat.Parquet, columns);
         }
         catch
         {
@@ -84,9 +84,10 @@ public sealed class TableAugmenter : IDisposable
 
     private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output)
     {
-        DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet]);
+        DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet], format: FileFormat.Parquet);
+        FileFormat format = FileFormats.Of(output);
         using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
-        string leftTable = WholeTable(session, left, FileFormats.Of(output)), rightTable = right.Table();
+        string leftTable = WholeTable(session, left, format), rightTable = right.Table();
         try
         {
             long rows = Count(session, leftTable), added = Count(session, rightTable);
@@ -95,8 +96,8 @@ public sealed class TableAugmenter : IDisposable
             IReadOnlyList<(string Name, string SqlType)> newColumns = right.Describe(session, rightTable);
             var names = newColumns.Select(c => c.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
             var kept = left.Describe(session, leftTable).Where(c => !names.Contains(c.Name)).Select(c => (c.Name, c.SqlType, Table: "l."));
-            string select = CopyTarget.Select([.. kept, .. newColumns.Select(c => (c.Name, c.SqlType, Table: "r."))], output);
-            session.Execute(CopyTarget.Statement($"{select} FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output));
+            string select = CopyTarget.Select([.. kept, .. newColumns.Select(c => (c.Name, c.SqlType, Table: "r."))], format);
+            session.Execute(CopyTarget.Statement($"{select} FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output, format));
         }
         catch (DuckDbException e)
         {

@@ -38,6 +38,26 @@ public sealed class ImportanceCorrectionTests
     }
 
     [Test]
+    public void ATokenThatIsNoNumberIsLeftOutOfTheProduct()
+    {
+        // log w = +∞, ½, 0: product e^½ over the two finite ones, geometric mean e^¼.
+        Dictionary<CorrectionLevel, double[]> expected = new()
+        {
+            [CorrectionLevel.Token] = [0, Math.Exp(0.5), 1],
+            [CorrectionLevel.Sequence] = [0, Math.Exp(0.5), Math.Exp(0.5)],
+            [CorrectionLevel.SequenceGeometricMean] = [0, Math.Exp(0.25), Math.Exp(0.25)],
+        };
+        foreach ((CorrectionLevel level, double[] weights) in expected)
+        {
+            double[] found = new double[3];
+            CorrectionSums sums = ImportanceCorrection.Truncate(level, 3)
+                .Fill([0, 3], Check.AllTrue(3), [-1, -1, -1], [double.NegativeInfinity, -1.5, -1], found);
+            Check.Close(found, weights, Tolerance.SameFormula);
+            Assert.That((sums.Rejected, sums.AbsoluteDifferenceMax), Is.EqualTo((1L, 0.5)));
+        }
+    }
+
+    [Test]
     public void MaskedJunkChangesNoBit([Values] CorrectionLevel level)
     {
         RandomBatch clean = new(12), spoiled = clean.Spoiled(12);

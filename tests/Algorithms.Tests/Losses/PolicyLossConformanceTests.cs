@@ -102,6 +102,18 @@ public sealed class PolicyLossConformanceTests
     }
 
     [Test]
+    public void SequencesWithoutATrainedTokenAreNotCounted()
+    {
+        // RandomBatch has an empty and a wholly masked sequence: means still weigh 1 in all.
+        RandomBatch b = new(5);
+        AggregationCounts counts = AggregationWeights.Count(b.Offsets, b.Mask);
+        Assert.That(counts, Is.EqualTo(new AggregationCounts(b.Mask.Count(m => m), Enumerable.Range(0, b.Sequences).Count(i => b.TrainedOf(i).Any()))));
+        Assert.That(counts.Sequences, Is.LessThan(b.Sequences));
+        Assert.That(b.Weight(LossAggregation.TokenMean).Sum(), Is.EqualTo(1).Within(Tolerance.SameFormula));
+        Assert.That(b.Weight(LossAggregation.MeanOfSequenceMeans).Sum(), Is.EqualTo(1).Within(Tolerance.SameFormula));
+    }
+
+    [Test]
     public void AccumulationOverSevenTokens()
     {
         // Micro-batches [1,2], [3,4,5] and [6,7]: 28/7 = 4.

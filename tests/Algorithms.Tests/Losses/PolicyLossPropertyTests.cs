@@ -74,6 +74,21 @@ public sealed class PolicyLossPropertyTests
     }
 
     [Test]
+    public void BeyondTheCutThereIsNoGradient()
+    {
+        // log ρ = 30 with A = −1: no clip takes this side, the loss stands at e²⁰ and its slope is 0.
+        foreach (IPolicyLoss loss in (IPolicyLoss[])[new PpoClip(), new Gspo(0.2, 0.2), new PpoPenalty(new FixedKlController(1))])
+        {
+            double[] gradient = [double.NaN];
+            PolicyLossSums sums = loss.Evaluate(
+                new PolicyBatch { Offsets = [0, 1], ResponseMask = [true], LogProbs = [-1], OldLogProbs = [-31], Advantages = [-1], Weights = [1] },
+                gradient);
+            Assert.That(sums.Loss, Is.GreaterThanOrEqualTo(Math.Exp(20)), loss.GetType().Name);
+            Assert.That(gradient[0], Is.Zero, loss.GetType().Name);
+        }
+    }
+
+    [Test]
     public void LikelihoodIsTheMeanNegativeLogProb()
     {
         RandomBatch clean = new(83), spoiled = clean.Spoiled(83);

@@ -28,6 +28,16 @@ public sealed class RewardTests
     }
 
     [Test]
+    public void WithAMaskedTailTheScoreLandsOnTheLastTrainedToken()
+    {
+        double[] rewards = new double[6];
+        double kl = RewardAssembly.Fill(
+            [0, 4, 6], [true, true, false, false, false, false], [5, 7], [-1, -1, -1, -1, -1, -1], [-2, -2, -1, -1, -1, -1], 0.5, KlEstimator.K1, rewards);
+        Assert.That(rewards, Is.EqualTo(new[] { -0.5, 4.5, 0, 0, 0, 0 }));
+        Assert.That(kl, Is.EqualTo(2), "the second sequence has no trained-on token and is none");
+    }
+
+    [Test]
     public void MaskedJunkChangesNoBitAndDenseRewardsAdd()
     {
         RandomBatch clean = new(71), spoiled = clean.Spoiled(71);

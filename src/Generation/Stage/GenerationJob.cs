@@ -1,0 +1,47 @@
+using Rlhf.Core;
+
+namespace Rlhf.Generation;
+
+/// <summary>One run of the stage: which prompts, drawn how, written where.</summary>
+public sealed record GenerationJob
+{
+    /// <summary>Exported policy folder.</summary>
+    public required string Policy { get; init; }
+
+    /// <summary>Prompt file (Parquet, JSONL, CSV, text).</summary>
+    public required string Prompts { get; init; }
+
+    /// <summary>Column that holds the prompt.</summary>
+    public string PromptColumn { get; init; } = "prompt";
+
+    /// <summary>Rollout file; appears when whole.</summary>
+    public required string Output { get; init; }
+
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>"ort" or "genai".</summary>
+    public string Engine { get; init; } = "ort";
+
+    /// <summary>Threads of the engine; 0: all cores.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>This job takes prompt k when k mod Shards = Shard; for array jobs. The responses are those of one job over all prompts.</summary>
+    public int Shard { get; init; }
+
+    public int Shards { get; init; } = 1;
+}
+
+/// <summary>What a run of the stage did.</summary>
+/// <param name="Prompts">Prompts answered.</param>
+/// <param name="Responses">Rows written.</param>
+/// <param name="Tokens">Tokens drawn.</param>
+/// <param name="Seconds">From the first prompt to the finished file.</param>
+/// <param name="EosShare">Share of responses that ended with an EOS token.</param>
+/// <param name="LengthShare">Share that was cut at the most new tokens or at the end of the context.</param>
+/// <param name="PolicyHash">SHA-256 of the weights.</param>
+public sealed record GenerationSummary(long Prompts, long Responses, long Tokens, double Seconds, double EosShare, double LengthShare, string PolicyHash)
+{
+    public double TokensPerSecond => Seconds > 0 ? Tokens / Seconds : 0;
+
+    public double MeanLength => Responses > 0 ? (double)Tokens / Responses : 0;
+}
