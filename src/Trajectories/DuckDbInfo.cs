@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Rlhf.Trajectories.Native;
 
 namespace Rlhf.Trajectories;
 
