@@ -1,0 +1,82 @@
+using Microsoft.ML.OnnxRuntime;
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>
+/// Log-probs of given responses under a policy folder (the reference): <c>scorer.onnx</c> takes log-softmax in chunks of rows, so no
+/// [tokens, vocabulary] array exists.
+/// </summary>
+public sealed class LogProbScorer : IDisposable
+{
+    private readonly InferenceSession _session;
+    private readonly RunOptions _run = new();
+    private readonly string _folder;
+
+    public LogProbScorer(string folder, int threads = 0)
+    {
+        _folder = folder;
+        if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
+        _session = OnnxSession.Open(folder, "scorer.onnx", threads);
+    }
+
+    /// <summary>Scores one batch of prompt + response.</summary>
+    /// <param name="sequences">(prompt tokens, response tokens) of all rows of the window.</param>
+    /// <param name="rows">Which of them form the batch.</param>
+    /// <param name="temperature">Log-probs are of softmax(logits / temperature).</param>
+    /// <param name="logProbs">Written at the rows' indices: [responseLength] nats each.</param>
+    public void Score(IReadOnlyList<(int[] Prompt, int[] Response)> sequences, ReadOnlySpan<int> rows, double temperature, float[][] logProbs)
+    {
+        int time = 0, tokens = 0;
+        foreach (int r in rows)
+        {
+            (int[] prompt, int[] response) = sequences[r];
+            time = Math.Max(time, prompt.Length + response.Length - 1); // the last token is predicted, never read
+            tokens += response.Length;
+        }
+
+        long[] ids = new long[rows.Length * time], positions = new long[tokens], targets = new long[tokens];
+        int[] lengths = new int[rows.Length];
+        int at = 0;
+        for (int i = 0; i < rows.Length; i++)
+        {
+            (int[] prompt, int[] response) = sequences[rows[i]];
+            lengths[i] = prompt.Length + response.Length - 1;
+            for (int t = 0; t < prompt.Length; t++) ids[(i * time) + t] = prompt[t];
+            for (int t = 0; t < response.Length; t++)
+            {
+                if (t < response.Length - 1) ids[(i * time) + prompt.Length + t] = response[t];
+                positions[at] = (i * time) + prompt.Length + t - 1;
+                targets[at++] = response[t];
+            }
+        }
+
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(ids, [rows.Length, time]);
+        using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
+        using OrtValue row = OrtValue.CreateTensorValueFromMemory(positions, [tokens]);
+        using OrtValue target = OrtValue.CreateTensorValueFromMemory(targets, [tokens]);
+        using OrtValue heat = OrtValue.CreateTensorValueFromMemory(new[] { (float)temperature }, []);
+        using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
+            _folder, () => _session.Run(_run, ["input_ids", "lengths", "rows", "targets", "temperature"], [input, length, row, target, heat], ["logprobs"]));
+        ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
+        at = 0;
+        foreach (int r in rows)
+        {
+            int count = sequences[r].Response.Length;
+            float[] own = values.Slice(at, count).ToArray();
+            foreach (float p in own)
+            {
+                if (!float.IsFinite(p)) throw new NumericalException($"The model in {_folder} gave a log-prob of {p}; its weights are broken.");
+            }
+
+            logProbs[r] = own;
+            at += count;
+        }
+    }
+
+    public void Dispose()
+    {
+        _run.Dispose();
+        _session.Dispose();
+    }
+}

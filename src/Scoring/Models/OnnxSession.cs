@@ -1,0 +1,44 @@
+using Microsoft.ML.OnnxRuntime;
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>Opens ONNX Runtime sessions for scoring; the one place here where a native failure becomes a typed error.</summary>
+internal static class OnnxSession
+{
+    /// <param name="folder">ONNX folder.</param>
+    /// <param name="file">Graph in the folder.</param>
+    /// <param name="threads">0: all cores.</param>
+    public static InferenceSession Open(string folder, string file, int threads)
+    {
+        string path = Path.Combine(folder, file);
+        if (!File.Exists(path))
+        {
+            throw new BadModelException($"{path}: file not found. An ONNX folder comes from './rlhf export --model DIR --out DIR'.");
+        }
+
+        using var options = new SessionOptions { IntraOpNumThreads = threads, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        // Spinning workers would take the cores from the other engines of the process.
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        try
+        {
+            return new InferenceSession(path, options);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new BadModelException($"{path}: ONNX Runtime cannot open it: {e.Message.Trim()}", e);
+        }
+    }
+
+    public static T Run<T>(string what, Func<T> run)
+    {
+        try
+        {
+            return run();
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new EngineException($"ONNX Runtime failed in {what}: {e.Message.Trim()}", e);
+        }
+    }
+}

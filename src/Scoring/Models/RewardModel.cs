@@ -1,0 +1,91 @@
+using System.Text.Json;
+using Microsoft.ML.OnnxRuntime;
+using Rlhf.Core;
+using Rlhf.Tokenization;
+
+namespace Rlhf.Scoring;
+
+/// <summary>A reward model on ONNX Runtime: texts in, one number each out. It has its own tokenizer, which need not be the policy's.</summary>
+public sealed class RewardModel : IDisposable
+{
+    private readonly InferenceSession _session;
+    private readonly Tokenizer _tokenizer;
+    private readonly RunOptions _run = new();
+
+    /// <param name="folder">ONNX folder with <c>rlhf_config.json</c>.</param>
+    /// <param name="threads">0: all cores.</param>
+    /// <param name="maxLength">Longest text in tokens; longer ones keep BOS and their end. 0: as long as the model's positions.</param>
+    public RewardModel(string folder, int threads = 0, int maxLength = 0)
+    {
+        Folder = folder;
+        if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
+        string config = Path.Combine(folder, "rlhf_config.json");
+        if (!File.Exists(config)) throw new BadModelException($"{config}: file not found. A reward model is exported by 'rlhf-optimize reward-model' or './rlhf export'; a policy folder is none.");
+        int positions;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
+            positions = document.RootElement.GetProperty("max_length").GetInt32();
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new BadModelException($"{config}: not a reward model's configuration ({e.Message}).", e);
+        }
+
+        MaxLength = maxLength > 0 ? Math.Min(maxLength, positions) : positions;
+        _tokenizer = Tokenizer.Open(folder);
+        _session = OnnxSession.Open(folder, "model.onnx", threads);
+    }
+
+    public string Folder { get; }
+
+    public int MaxLength { get; }
+
+    /// <summary>The text as the model reads it: BOS where the tokenizer has one, at most <see cref="MaxLength"/> tokens.</summary>
+    public int[] Encode(string text)
+    {
+        int[] tokens = _tokenizer.EncodePrompt(text);
+        if (tokens.Length == 0) throw new BadDataException($"The text '{text}' has no token for the reward model in {Folder}.");
+        if (tokens.Length <= MaxLength) return tokens;
+        int[] cut = new int[MaxLength];
+        cut[0] = tokens[0];
+        tokens.AsSpan(tokens.Length - MaxLength + 1).CopyTo(cut.AsSpan(1));
+        return cut;
+    }
+
+    /// <summary>Scores one batch.</summary>
+    /// <param name="tokens">Encoded texts.</param>
+    /// <param name="rows">Which of them form the batch.</param>
+    /// <param name="scores">Written at the rows' indices.</param>
+    public void Score(IReadOnlyList<int[]> tokens, ReadOnlySpan<int> rows, Span<double> scores)
+    {
+        int time = 0;
+        foreach (int r in rows) time = Math.Max(time, tokens[r].Length);
+        long[] ids = new long[rows.Length * time];
+        int[] lengths = new int[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int[] text = tokens[rows[i]];
+            lengths[i] = text.Length;
+            for (int t = 0; t < text.Length; t++) ids[(i * time) + t] = text[t];
+        }
+
+        using OrtValue input = OrtValue.CreateTensorValueFromMemory(ids, [rows.Length, time]);
+        using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
+        using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
+            Folder, () => _session.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
+        ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (!float.IsFinite(values[i])) throw new NumericalException($"The reward model in {Folder} gave {values[i]} for row {rows[i]} of the batch; its weights or the input are broken.");
+            scores[rows[i]] = values[i];
+        }
+    }
+
+    public void Dispose()
+    {
+        _run.Dispose();
+        _session.Dispose();
+        _tokenizer.Dispose();
+    }
+}

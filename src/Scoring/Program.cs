@@ -1,0 +1,5 @@
+using System.CommandLine;
+using Rlhf.Core;
+using Rlhf.Scoring;
+
+return CommandHost.Run(args, ScoreCommand.Create());

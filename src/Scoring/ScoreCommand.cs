@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Globalization;
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary><c>rlhf-score</c>: rewards and reference log-probs for rollouts or any data set.</summary>
+public static class ScoreCommand
+{
+    public static RootCommand Create()
+    {
+        var input = new Option<string>("--in") { Description = "Rows to score: Parquet, JSONL or CSV; a file or a quoted pattern.", HelpName = "FILE", Required = true };
+        var output = new Option<string>("--out") { Description = "Where the rows go, with every input column kept and rewards, score, reference_logprobs added.", HelpName = "FILE.parquet", Required = true };
+        var models = new Option<string[]>("--reward-model") { Description = "ONNX reward-model folder; repeatable. NAME=DIR names its column, DIR@W weighs it.", HelpName = "DIR", DefaultValueFactory = _ => [] };
+        var rules = new Option<string[]>("--rule")
+        {
+            Description = "Rule reward, NAME[:k=v,…]; repeatable; NAME@W:… weighs it. " + string.Join("; ", RuleCatalogue.Rules.Values.Select(r => r.Help)),
+            HelpName = "NAME[:k=v,…]",
+            DefaultValueFactory = _ => [],
+        };
+        var reference = new Option<string>("--reference") { Description = "Policy ONNX folder whose log-probs of the responses are added.", HelpName = "DIR", DefaultValueFactory = _ => "" };
+        var prompt = new Option<string>("--prompt-column") { Description = "Column of prompts; may be missing when not named.", HelpName = "C", DefaultValueFactory = _ => "prompt" };
+        var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
+        var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 8192 };
+        var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
+
+        var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
+        {
+            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly,
+        };
+        CommonOptions.AddTo(command);
+        command.SetAction((parsed, cancellation) =>
+        {
+            CommonOptions common = CommonOptions.Of(parsed);
+            var rewards = new List<RewardSourceConfig>();
+            RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
+            rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads)));
+            rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
+            int budget = parsed.GetValue(tokens);
+            if (common.Config is not null || common.Set.Count > 0)
+            {
+                RunConfig run = common.Load<RunConfig>();
+                if (rewards.Count == 0) rewards.AddRange(run.Scoring.Rewards);
+                if (parsed.GetResult(tokens) is null or { Implicit: true }) budget = run.Scoring.BatchTokens;
+            }
+
+            if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
+            var job = new ScoringJob
+            {
+                Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!, Rewards = rewards, Reference = parsed.GetValue(reference)!,
+                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = parsed.GetValue(threads),
+            };
+            Run(job, common.DryRun, cancellation);
+            return Task.FromResult((int)ExitCode.Done);
+        });
+        return command;
+    }
+
+    private static void Run(ScoringJob job, bool dryRun, CancellationToken cancellation)
+    {
+        using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads);
+        if (dryRun)
+        {
+            System.Console.WriteLine($"would score {job.Input} into {job.Output} with {job.Rewards.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
+            return;
+        }
+
+        long total = Trajectories.DataReader.Open(job.Input) is var reader ? Count(reader) : 0;
+        ScoringSummary summary;
+        using (var progress = new ProgressReport("scoring", total, "rows"))
+        {
+            long done = 0;
+            summary = stage.Run(job, rows =>
+            {
+                progress.Advance(rows - done);
+                done = rows;
+            }, cancellation);
+        }
+
+        var table = new ConsoleTable("reward", "mean") { Title = $"{summary.Rows:N0} rows → {job.Output}" };
+        foreach ((string name, double mean) in summary.Means) table.Add(name, mean.ToString("0.0000", CultureInfo.InvariantCulture));
+        if (summary.Means.Count > 0) table.Add("score", summary.MeanScore.ToString("0.0000", CultureInfo.InvariantCulture));
+        table.Print();
+        if (summary.Excluded > 0) Log.Warning($"{summary.Excluded:N0} of {summary.Rows:N0} rows have no score: a reward did not apply to them.");
+    }
+
+    private static long Count(Trajectories.DataReader reader)
+    {
+        using (reader) return reader.CountRows();
+    }
+
+    /// <summary>[NAME=]DIR[@WEIGHT]</summary>
+    private static RewardSourceConfig Model(string text, RewardInput reads)
+    {
+        (string rest, double weight) = Weight(text);
+        int equals = rest.IndexOf('=', StringComparison.Ordinal);
+        return new RewardSourceConfig { Name = equals > 0 ? rest[..equals] : "", Model = equals > 0 ? rest[(equals + 1)..] : rest, Weight = weight, Input = reads };
+    }
+
+    /// <summary>NAME[@WEIGHT][:k=v,…]</summary>
+    private static RewardSourceConfig Rule(string text)
+    {
+        int colon = text.IndexOf(':', StringComparison.Ordinal);
+        (string name, double weight) = Weight(colon < 0 ? text : text[..colon]);
+        return new RewardSourceConfig { Rule = colon < 0 ? name : name + text[colon..], Weight = weight };
+    }
+
+    private static (string Rest, double Weight) Weight(string text)
+    {
+        int at = text.LastIndexOf('@');
+        return at > 0 && double.TryParse(text[(at + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out double weight) ? (text[..at], weight) : (text, 1);
+    }
+}

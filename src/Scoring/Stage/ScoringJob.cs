@@ -1,0 +1,31 @@
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>What to score with what; the options of <c>rlhf-score</c> and of the loop.</summary>
+public sealed record ScoringJob
+{
+    /// <summary>Parquet, JSONL or CSV; a file or a pattern.</summary>
+    public required string Input { get; init; }
+
+    public required string Output { get; init; }
+
+    /// <summary>Models and rules; the score is their weighted sum.</summary>
+    public IReadOnlyList<RewardSourceConfig> Rewards { get; init; } = [];
+
+    /// <summary>Policy folder whose log-probs of the responses are wanted; empty: none.</summary>
+    public string Reference { get; init; } = "";
+
+    public string PromptColumn { get; init; } = "prompt";
+
+    public string ResponseColumn { get; init; } = "response";
+
+    /// <summary>Most tokens of one batch, padding included.</summary>
+    public int BatchTokens { get; init; } = 8192;
+
+    /// <summary>Temperature of reference log-probs where the rows do not tell their own.</summary>
+    public double Temperature { get; init; } = 1;
+
+    /// <summary>0: all cores.</summary>
+    public int Threads { get; init; }
+}
