@@ -122,8 +122,10 @@ setup_build() {
         done_step restore "$restore"
     fi
     say "building (Release; a minute or two the first time)"
-    (cd "$root" && dotnet build Rlhf.Onnx.sln -c Release --no-restore -v q --nologo -clp:ErrorsOnly\;NoSummary -nodeReuse:false -p:RlhfEngines="$engines" 9>&-) >&2 ||
-        setup_failed "the build failed; see above."
+    (cd "$root" && dotnet build Rlhf.Onnx.sln -c Release --no-restore -v q --nologo -clp:ErrorsOnly -nodeReuse:false -p:RlhfEngines="$engines" 9>&-) > "$stamps/build.log" 2>&1 || {
+        grep -E 'error|warning' "$stamps/build.log" | sort -u | head -n 40 >&2
+        setup_failed "the build failed; the whole output is in $stamps/build.log."
+    }
     done_step build "$build"
 }
 
