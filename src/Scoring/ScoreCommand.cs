@@ -106,7 +106,7 @@ public static class ScoreCommand
         return new RewardSourceConfig { Rule = colon < 0 ? name : name + text[colon..], Weight = weight };
     }
 
-    private static (string Name, double Weight) Weight(string text)
+    private static (string Text, double Factor) Weight(string text)
     {
         int at = text.LastIndexOf('@');
         return at > 0 && double.TryParse(text[(at + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out double weight) ? (text[..at], weight) : (text, 1);

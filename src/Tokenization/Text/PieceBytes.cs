@@ -8,7 +8,7 @@ namespace Rlhf.Tokenization.Text;
 /// <summary>
 /// The bytes that each id adds to a text, for the two families of decoders that language models use: byte-level BPE (GPT-2, Llama 3, Qwen) and
 /// SentencePiece with byte fallback (Llama 2, Mistral, Gemma). Special tokens add nothing. The space that SentencePiece puts before the first word
-/// stays, as in GenAI's decoder: a response that continues a prompt needs it.
+/// stays: a response that continues a prompt needs it. (GenAI's decoder drops it right after BOS, and only there.)
 /// </summary>
 internal sealed record PieceBytes(byte[][] Bytes)
 {
