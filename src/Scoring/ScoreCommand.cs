@@ -23,11 +23,13 @@ public static class ScoreCommand
         var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
         var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 8192 };
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var transform = new Option<string>("--transform") { Description = "What is done to a reward model's output: none, sigmoid (P of a binary model), log_sigmoid.", DefaultValueFactory = _ => "none" };
+        transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
 
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
-            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly,
+            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform,
         };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -35,7 +37,7 @@ public static class ScoreCommand
             CommonOptions common = CommonOptions.Of(parsed);
             var rewards = new List<RewardSourceConfig>();
             RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
-            rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads)));
+            rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads) with { Transform = parsed.GetValue(transform)! }));
             rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
             int budget = parsed.GetValue(tokens);
             if (common.Config is not null || common.Set.Count > 0)

@@ -8,9 +8,10 @@ public sealed class RewardSource : IDisposable
     private readonly RewardModel? _model;
     private readonly IRewardRule? _rule;
     private readonly bool _responseOnly;
+    private readonly string _transform;
 
-    private RewardSource(string name, double weight, RewardModel? model, IRewardRule? rule, bool responseOnly) =>
-        (Name, Weight, _model, _rule, _responseOnly) = (name, weight, model, rule, responseOnly);
+    private RewardSource(string name, double weight, RewardModel? model, IRewardRule? rule, bool responseOnly, string transform) =>
+        (Name, Weight, _model, _rule, _responseOnly, _transform) = (name, weight, model, rule, responseOnly, transform);
 
     public string Name { get; }
 
@@ -39,7 +40,7 @@ public sealed class RewardSource : IDisposable
                     throw new ConfigurationException($"scoring.rewards: the name '{name}' is used twice; give each reward a name of its own.");
                 }
 
-                sources.Add(new RewardSource(name, config.Weight, model, rule, config.Input == RewardInput.Response));
+                sources.Add(new RewardSource(name, config.Weight, model, rule, config.Input == RewardInput.Response, config.Transform));
             }
 
             return sources;
@@ -78,9 +79,17 @@ public sealed class RewardSource : IDisposable
             TokensScored += batch.Sum(i => (long)tokens[i].Length);
         }
 
-        for (int i = 0; i < scores.Length; i++) result[i] = scores[i];
+        for (int i = 0; i < scores.Length; i++) result[i] = Transform(scores[i]);
         return result;
     }
+
+    /// <summary>σ(r) of a binary model is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
+    private double Transform(double score) => _transform switch
+    {
+        "sigmoid" => 1 / (1 + Math.Exp(-score)),
+        "log_sigmoid" => Math.Min(score, 0) - Math.Log(1 + Math.Exp(-Math.Abs(score))),
+        _ => score,
+    };
 
     /// <summary>Real tokens that the model has read so far.</summary>
     public long TokensScored { get; private set; }
