@@ -66,23 +66,24 @@ public sealed partial class GraphMeasurements
         using TestFolder folder = new();
         WeightMap map = WeightMap.ForPolicy(shape);
         new DataLayout(map).Write(folder.In("model.onnx.data"), map, new AnyWeights(shape));
-        const int batch = 16, sequence = 128;
+        const int batch = 4, sequence = 128;
         long[] ids = TinyModel.Tokens(batch * sequence, shape.VocabularySize);
         int[] lengths = [.. Enumerable.Repeat(sequence, batch)];
         long[] rows = [.. Enumerable.Range(0, batch * sequence).Where(i => i % sequence != sequence - 1).Select(i => (long)i)];
         long[] targets = [.. rows.Select(row => ids[row + 1])];
         List<(string, Action)> variants = [];
         List<InferenceSession> sessions = [];
-        foreach (int chunk in (int[])[0, 32, 64, 128, 256, 512, 1024])
+        foreach ((int chunk, bool entropy) in (ReadOnlySpan<(int, bool)>)[(0, true), (64, true), (128, true), (256, true), (256, false)])
         {
-            string file = folder.In($"scorer{chunk}.onnx");
-            File.WriteAllBytes(file, ScorerGraph.Build(map, GraphStyle.Default, chunk).ToModel(new DataLayout(map)));
+            string file = folder.In($"scorer{chunk}{entropy}.onnx");
+            File.WriteAllBytes(file, ScorerGraph.Build(map, GraphStyle.Default, chunk, entropy).ToModel(new DataLayout(map)));
             InferenceSession session = Open(file, 1);
             sessions.Add(session);
-            variants.Add((chunk == 0 ? "at once" : $"chunks of {chunk}", () => Score(session, ids, lengths, sequence, rows, targets)));
+            string name = (chunk == 0 ? "at once" : $"chunks of {chunk}") + (entropy ? "" : ", no entropy");
+            variants.Add((name, () => Score(session, ids, lengths, sequence, rows, targets)));
         }
 
-        Report($"scorer {size} 16 x 128", variants, 6);
+        Report($"scorer {size} 4 x 128", variants, 4);
         sessions.ForEach(session => session.Dispose());
     }
 

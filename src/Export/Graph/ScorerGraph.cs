@@ -18,7 +18,8 @@ internal static class ScorerGraph
     /// <param name="map">Names and shapes of the weights.</param>
     /// <param name="style">Node layout.</param>
     /// <param name="chunkRows">Rows of logits at a time; 0: all at once (for comparison).</param>
-    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows)
+    /// <param name="withEntropy">False: no entropy output, one pass over the logits less.</param>
+    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = true)
     {
         ModelShape shape = map.Shape;
         GraphBuilder graph = new("scorer");
@@ -58,7 +59,7 @@ internal static class ScorerGraph
         string logProbs, entropy;
         if (chunkRows == 0)
         {
-            (logProbs, entropy) = Score(graph, map, style, hidden, targets, "/head");
+            (logProbs, entropy) = Score(graph, map, style, hidden, targets, "/head", withEntropy);
         }
         else
         {
@@ -69,29 +70,32 @@ internal static class ScorerGraph
             string end = body.Op("Add", "/chunk/end/Add", [start, size]);
             string h = body.Op("Slice", "/chunk/hidden/Slice", [hidden, start, end, graph.Int64Vector(0)]);
             string t = body.Op("Slice", "/chunk/targets/Slice", [targets, start, end, graph.Int64Vector(0)]);
-            (string lp, string e) = Score(body, map, style, h, t, "/chunk/head");
+            (string lp, string e) = Score(body, map, style, h, t, "/chunk/head", withEntropy);
             body.Output("/chunk/next", "/chunk/continue", ElementType.Bool);
             body.Output("/chunk/logprobs", lp, ElementType.Float, "chunk");
-            body.Output("/chunk/entropy", e, ElementType.Float, "chunk");
+            if (withEntropy) body.Output("/chunk/entropy", e, ElementType.Float, "chunk");
 
             string trips = graph.Op("Squeeze", "/chunks/Squeeze", [chunks]);
-            graph.Node("Loop", "/chunks/Loop", "", [trips, ""], ["/chunks/Loop/logprobs", "/chunks/Loop/entropy"], Graph("body", body.Body()));
-            logProbs = Flatten(graph, "/chunks/logprobs", "/chunks/Loop/logprobs", count);
-            entropy = Flatten(graph, "/chunks/entropy", "/chunks/Loop/entropy", count);
+            string[] scans = withEntropy ? ["/chunks/Loop/logprobs", "/chunks/Loop/entropy"] : ["/chunks/Loop/logprobs"];
+            graph.Node("Loop", "/chunks/Loop", "", [trips, ""], scans, Graph("body", body.Body()));
+            logProbs = Flatten(graph, "/chunks/logprobs", scans[0], count);
+            entropy = withEntropy ? Flatten(graph, "/chunks/entropy", scans[1], count) : "";
         }
 
         graph.Output("logprobs", logProbs, ElementType.Float, "n");
-        graph.Output("entropy", entropy, ElementType.Float, "n");
+        if (withEntropy) graph.Output("entropy", entropy, ElementType.Float, "n");
         return graph;
     }
 
-    private static (string LogProbs, string Entropy) Score(GraphBuilder graph, WeightMap map, GraphStyle style, string hidden, string targets, string at)
+    private static (string LogProbs, string Entropy) Score(
+        GraphBuilder graph, WeightMap map, GraphStyle style, string hidden, string targets, string at, bool withEntropy)
     {
         string logits = VocabularyHead.Build(graph, map, style, hidden, rank: 2, at);
         string all = graph.Op("LogSoftmax", at + "/LogSoftmax", [logits], Int("axis", -1));
         string column = graph.Op("Unsqueeze", at + "/Unsqueeze", [targets, graph.Int64Vector(1)]);
         string picked = graph.Op("GatherElements", at + "/GatherElements", [all, column], Int("axis", 1));
         string logProbs = graph.Op("Squeeze", at + "/Squeeze", [picked, graph.Int64Vector(1)]);
+        if (!withEntropy) return (logProbs, "");
         string weighted = graph.Op("Mul", at + "/entropy/Mul", [graph.Op("Exp", at + "/entropy/Exp", [all]), all]);
         string sum = graph.Op("ReduceSum", at + "/entropy/ReduceSum", [weighted, graph.Int64Vector(1)], Int("keepdims", 0));
         return (logProbs, graph.Op("Neg", at + "/entropy/Neg", [sum]));
