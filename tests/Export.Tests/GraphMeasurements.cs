@@ -87,6 +87,28 @@ public sealed partial class GraphMeasurements
         sessions.ForEach(session => session.Dispose());
     }
 
+    /// <summary>Growth of the resident set while 16 x 128 tokens are scored, session warm by a single row.</summary>
+    [Test]
+    public void ScorerMemory([Values(128, 256, 0)] int chunk)
+    {
+        using TestFolder folder = new();
+        WeightMap map = WeightMap.ForPolicy(Large);
+        new DataLayout(map).Write(folder.In("model.onnx.data"), map, new AnyWeights(Large));
+        File.WriteAllBytes(folder.In("scorer.onnx"), ScorerGraph.Build(map, GraphStyle.Default, chunk).ToModel(new DataLayout(map)));
+        using InferenceSession session = Open(folder.In("scorer.onnx"), 1);
+        const int batch = 16, sequence = 128;
+        long[] ids = TinyModel.Tokens(batch * sequence, Large.VocabularySize);
+        long[] rows = [.. Enumerable.Range(0, batch * sequence).Where(i => i % sequence != sequence - 1).Select(i => (long)i)];
+        Score(session, ids[..2], [2], 2, [0], [ids[1]]);
+        double before = Status("VmRSS");
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        Score(session, ids, [.. Enumerable.Repeat(sequence, batch)], sequence, rows, [.. rows.Select(row => ids[row + 1])]);
+        TestContext.Progress.WriteLine($"scorer 24M 16 x 128, {(chunk == 0 ? "at once" : $"chunks of {chunk}")}: peak +{Status("VmHWM") - before:F0} MiB");
+
+        static double Status(string key) => File.ReadLines("/proc/self/status").Where(line => line.StartsWith(key, StringComparison.Ordinal))
+            .Select(line => double.Parse(line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) / 1024).Single();
+    }
+
     [Test]
     public void RewardSequence([Values(128, 512, 1024)] int sequence)
     {

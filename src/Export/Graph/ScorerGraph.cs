@@ -6,20 +6,20 @@ namespace Rlhf.Export;
 /// <summary>
 /// Log-probabilities of given tokens. Inputs: input_ids int64 [batch, sequence] right-padded, lengths int32 [batch], rows int64 [n] (which
 /// positions' logits to read: row · sequence + position; the token at t is predicted at t − 1), targets int64 [n], temperature float.
-/// Outputs: logprobs float [n] = log softmax(logits / temperature)[target], entropy float [n] = −Σ p log p.
+/// Outputs: logprobs float [n] = log softmax(logits / temperature)[target] and, where asked for, entropy float [n] = −Σ p log p.
 /// Only the wanted rows go through the last layer's MLP and the head, and the head runs over <see cref="ChunkRows"/> rows at a time,
 /// so no [tokens, vocabulary] array exists.
 /// </summary>
 internal static class ScorerGraph
 {
     /// <summary>Most rows of logits alive at once.</summary>
-    public const int ChunkRows = 256;
+    public const int ChunkRows = 128;
 
     /// <param name="map">Names and shapes of the weights.</param>
     /// <param name="style">Node layout.</param>
     /// <param name="chunkRows">Rows of logits at a time; 0: all at once (for comparison).</param>
-    /// <param name="withEntropy">False: no entropy output, one pass over the logits less.</param>
-    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = true)
+    /// <param name="withEntropy">True: also entropy, which costs further passes over the logits.</param>
+    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = false)
     {
         ModelShape shape = map.Shape;
         GraphBuilder graph = new("scorer");
