@@ -78,7 +78,7 @@ public static class OnnxExporter
         GraphStyle style = GraphStyle.Default;
         Dictionary<string, byte[]> models = new() { [Model] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: false).ToModel(layout) };
         if (options.Rollout) models[Rollout] = PolicyGraph.Build(map, style, lastOnly: true, hiddenOutputs: false).ToModel(layout);
-        if (options.Scorer) models[Scorer] = ScorerGraph.Build(map, style).ToModel(layout);
+        if (options.Scorer) models[Scorer] = ScorerGraph.Build(map, style, withEntropy: options.ScorerEntropy).ToModel(layout);
         if (options.HiddenOutputs) models[Debug] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: true).ToModel(layout);
         return models;
     }

@@ -14,7 +14,7 @@ public sealed class ScorerGraphTests
     {
         TinyModel model = TinyModel.Random(TinyModel.SmallShape(headSize: headSize, tied: tied));
         using TestFolder folder = new();
-        OnnxExporter.ExportPolicy(model, folder.Path, folder.In("policy"));
+        OnnxExporter.ExportPolicy(model, folder.Path, folder.In("policy"), new() { ScorerEntropy = true });
         int[] lengths = [12, 3, 8];
         const int sequence = 12;
         (long[] ids, long[][] rows) = Pad(lengths, sequence, model.Shape.VocabularySize);
@@ -51,7 +51,7 @@ public sealed class ScorerGraphTests
         OnnxExporter.ExportPolicy(model, folder.Path, folder.In("policy"));
         (long[] ids, _) = Pad([9], 9, model.Shape.VocabularySize);
         long[] rows = [0, 1, 2, 3, 4, 5, 7], targets = [4, 60, 0, 3, 9, 9, 1];
-        byte[] Model(int c) => ScorerGraph.Build(map, GraphStyle.Default, c).ToModel(new DataLayout(map));
+        byte[] Model(int c) => ScorerGraph.Build(map, GraphStyle.Default, c, withEntropy: true).ToModel(new DataLayout(map));
         (float[] whole, float[] wholeEntropy) = Run(Model(0), folder.In("policy"), ids, [9], 9, rows, targets, 1);
         (float[] cut, float[] cutEntropy) = Run(Model(chunk), folder.In("policy"), ids, [9], 9, rows, targets, 1);
         Assert.That(TestFolder.Worst(cut, [.. whole.Select(x => (double)x)]), Is.LessThan(2e-6));
@@ -68,7 +68,7 @@ public sealed class ScorerGraphTests
     }
 
     internal static (float[] LogProbs, float[] Entropies) Run(
-        byte[] model, string folder, long[] ids, int[] lengths, int sequence, long[] rows, long[] targets, float temperature)
+        byte[] model, string folder, long[] ids, int[] lengths, int sequence, long[] rows, long[] targets, float temperature, bool entropy = true)
     {
         string path = Path.Combine(folder, "test.onnx");
         File.WriteAllBytes(path, model);
@@ -80,7 +80,7 @@ public sealed class ScorerGraphTests
         using OrtValue t = OrtValue.CreateTensorValueFromMemory(targets, [targets.Length]);
         using OrtValue temp = OrtValue.CreateTensorValueFromMemory(new[] { temperature }, []);
         using IDisposableReadOnlyCollection<OrtValue> outputs = session.Run(
-            run, ["input_ids", "lengths", "rows", "targets", "temperature"], [i, l, r, t, temp], ["logprobs", "entropy"]);
-        return (outputs[0].GetTensorDataAsSpan<float>().ToArray(), outputs[1].GetTensorDataAsSpan<float>().ToArray());
+            run, ["input_ids", "lengths", "rows", "targets", "temperature"], [i, l, r, t, temp], entropy ? ["logprobs", "entropy"] : ["logprobs"]);
+        return (outputs[0].GetTensorDataAsSpan<float>().ToArray(), entropy ? outputs[1].GetTensorDataAsSpan<float>().ToArray() : []);
     }
 }

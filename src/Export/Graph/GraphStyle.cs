@@ -1,6 +1,6 @@
 namespace Rlhf.Export;
 
-/// <summary>How equal mathematics is laid out in nodes; the default is the fastest that was measured (see docs/onnx.md).</summary>
+/// <summary>How equal mathematics is laid out in nodes; the default is the fastest that was measured (see README.md of this project).</summary>
 internal sealed record GraphStyle
 {
     public static readonly GraphStyle Default = new();

@@ -6,19 +6,20 @@ namespace Rlhf.Export;
 /// <summary>
 /// Log-probabilities of given tokens. Inputs: input_ids int64 [batch, sequence] right-padded, lengths int32 [batch], rows int64 [n] (which
 /// positions' logits to read: row · sequence + position; the token at t is predicted at t − 1), targets int64 [n], temperature float.
-/// Outputs: logprobs float [n] = log softmax(logits / temperature)[target], entropy float [n] = −Σ p log p.
+/// Outputs: logprobs float [n] = log softmax(logits / temperature)[target] and, where asked for, entropy float [n] = −Σ p log p.
 /// Only the wanted rows go through the last layer's MLP and the head, and the head runs over <see cref="ChunkRows"/> rows at a time,
 /// so no [tokens, vocabulary] array exists.
 /// </summary>
 internal static class ScorerGraph
 {
     /// <summary>Most rows of logits alive at once.</summary>
-    public const int ChunkRows = 256;
+    public const int ChunkRows = 128;
 
     /// <param name="map">Names and shapes of the weights.</param>
     /// <param name="style">Node layout.</param>
     /// <param name="chunkRows">Rows of logits at a time; 0: all at once (for comparison).</param>
-    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows)
+    /// <param name="withEntropy">True: also entropy, which costs further passes over the logits.</param>
+    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = false)
     {
         ModelShape shape = map.Shape;
         GraphBuilder graph = new("scorer");
@@ -58,7 +59,7 @@ internal static class ScorerGraph
         string logProbs, entropy;
         if (chunkRows == 0)
         {
-            (logProbs, entropy) = Score(graph, map, style, hidden, targets, "/head");
+            (logProbs, entropy) = Score(graph, map, style, hidden, targets, "/head", withEntropy);
         }
         else
         {
@@ -69,29 +70,32 @@ internal static class ScorerGraph
             string end = body.Op("Add", "/chunk/end/Add", [start, size]);
             string h = body.Op("Slice", "/chunk/hidden/Slice", [hidden, start, end, graph.Int64Vector(0)]);
             string t = body.Op("Slice", "/chunk/targets/Slice", [targets, start, end, graph.Int64Vector(0)]);
-            (string lp, string e) = Score(body, map, style, h, t, "/chunk/head");
+            (string lp, string e) = Score(body, map, style, h, t, "/chunk/head", withEntropy);
             body.Output("/chunk/next", "/chunk/continue", ElementType.Bool);
             body.Output("/chunk/logprobs", lp, ElementType.Float, "chunk");
-            body.Output("/chunk/entropy", e, ElementType.Float, "chunk");
+            if (withEntropy) body.Output("/chunk/entropy", e, ElementType.Float, "chunk");
 
             string trips = graph.Op("Squeeze", "/chunks/Squeeze", [chunks]);
-            graph.Node("Loop", "/chunks/Loop", "", [trips, ""], ["/chunks/Loop/logprobs", "/chunks/Loop/entropy"], Graph("body", body.Body()));
-            logProbs = Flatten(graph, "/chunks/logprobs", "/chunks/Loop/logprobs", count);
-            entropy = Flatten(graph, "/chunks/entropy", "/chunks/Loop/entropy", count);
+            string[] scans = withEntropy ? ["/chunks/Loop/logprobs", "/chunks/Loop/entropy"] : ["/chunks/Loop/logprobs"];
+            graph.Node("Loop", "/chunks/Loop", "", [trips, ""], scans, Graph("body", body.Body()));
+            logProbs = Flatten(graph, "/chunks/logprobs", scans[0], count);
+            entropy = withEntropy ? Flatten(graph, "/chunks/entropy", scans[1], count) : "";
         }
 
         graph.Output("logprobs", logProbs, ElementType.Float, "n");
-        graph.Output("entropy", entropy, ElementType.Float, "n");
+        if (withEntropy) graph.Output("entropy", entropy, ElementType.Float, "n");
         return graph;
     }
 
-    private static (string LogProbs, string Entropy) Score(GraphBuilder graph, WeightMap map, GraphStyle style, string hidden, string targets, string at)
+    private static (string LogProbs, string Entropy) Score(
+        GraphBuilder graph, WeightMap map, GraphStyle style, string hidden, string targets, string at, bool withEntropy)
     {
         string logits = VocabularyHead.Build(graph, map, style, hidden, rank: 2, at);
         string all = graph.Op("LogSoftmax", at + "/LogSoftmax", [logits], Int("axis", -1));
         string column = graph.Op("Unsqueeze", at + "/Unsqueeze", [targets, graph.Int64Vector(1)]);
         string picked = graph.Op("GatherElements", at + "/GatherElements", [all, column], Int("axis", 1));
         string logProbs = graph.Op("Squeeze", at + "/Squeeze", [picked, graph.Int64Vector(1)]);
+        if (!withEntropy) return (logProbs, "");
         string weighted = graph.Op("Mul", at + "/entropy/Mul", [graph.Op("Exp", at + "/entropy/Exp", [all]), all]);
         string sum = graph.Op("ReduceSum", at + "/entropy/ReduceSum", [weighted, graph.Int64Vector(1)], Int("keepdims", 0));
         return (logProbs, graph.Op("Neg", at + "/entropy/Neg", [sum]));
