@@ -21,6 +21,7 @@ public static class OptimizeCommand
         Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
         PpoCommand.Create(),
         ExportCommand.Create(),
+        ConvertCommand.Create(),
     ];
 
     private static Command Configured<T>(string name, string description, Action<T, CancellationToken> run)

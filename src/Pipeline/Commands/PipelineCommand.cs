@@ -13,6 +13,7 @@ public static class PipelineCommand
         DemoCommand.Create(),
         EvalCommand.Create(),
         ChatCommand.Create(),
+        Optimization.ExportCommand.Create(),
         ReportCommand.Create(),
         InspectCommand.Create(),
         DoctorCommand.Create(),
