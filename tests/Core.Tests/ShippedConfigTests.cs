@@ -1,0 +1,26 @@
+using NUnit.Framework;
+
+namespace Rlhf.Core.Tests;
+
+/// <summary>Every configuration under configs/ loads, by the kind that its name tells.</summary>
+public sealed class ShippedConfigTests
+{
+    private static string Folder()
+    {
+        DirectoryInfo at = new(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(at.FullName, "Rlhf.Onnx.sln"))) at = at.Parent!;
+        return Path.Combine(at.FullName, "configs");
+    }
+
+    private static IEnumerable<string> Files() => Directory.GetFiles(Folder(), "*.yaml").Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal);
+
+    [TestCaseSource(nameof(Files))]
+    public void Loads(string name)
+    {
+        string path = Path.Combine(Folder(), name);
+        object config = name.StartsWith("sft-", StringComparison.Ordinal) ? ConfigBinder.Load<SftConfig>(path, [])
+            : name.StartsWith("reward-", StringComparison.Ordinal) ? ConfigBinder.Load<RewardModelConfig>(path, [])
+            : ConfigBinder.Load<RunConfig>(path, []);
+        Assert.That(ConfigWriter.ToYaml(config), Is.Not.Empty);
+    }
+}
