@@ -17,9 +17,6 @@ public sealed record BenchRolloutsOptions
     /// <summary>0: all cores.</summary>
     public int Threads { get; init; }
 
-    /// <summary>A folder with tokenizer.json, copied into the models made (prompts are ids; it is not used).</summary>
-    public required string TokenizerSource { get; init; }
-
     /// <summary>Cases whose name contains this; empty: all.</summary>
     public string Only { get; init; } = "";
 
@@ -41,6 +38,8 @@ public static class BenchRollouts
         string root = Directory.CreateTempSubdirectory("rlhf-bench-").FullName;
         try
         {
+            // Prompts are ids here; an exported folder only has to hold a tokenizer.
+            File.WriteAllText(Path.Combine(root, "tokenizer.json"), "{}");
             Measurement measurement = new(options, root, told ?? (_ => { }), cancellation);
             measurement.All();
             string processor = File.Exists("/proc/cpuinfo") ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "" : "";
@@ -65,7 +64,7 @@ public static class BenchRollouts
         {
             if (Wanted("24M"))
             {
-                PolicyFolder large = RolloutBenchModels.Export(RolloutBenchModels.Large, root, "large", options.TokenizerSource);
+                PolicyFolder large = RolloutBenchModels.Export(RolloutBenchModels.Large, root, "large", root);
                 using OrtEngine engine = new(large, null, _engine);
                 using GenAiBaseline genai = new(large);
                 Compare("24M sample", large, engine, genai, batch: 32, greedy: false, required: 20);
@@ -78,7 +77,7 @@ public static class BenchRollouts
 
             if (Wanted("4M"))
             {
-                PolicyFolder small = RolloutBenchModels.Export(RolloutBenchModels.Small, root, "small", options.TokenizerSource);
+                PolicyFolder small = RolloutBenchModels.Export(RolloutBenchModels.Small, root, "small", root);
                 using OrtEngine engine = new(small, null, _engine);
                 using GenAiBaseline genai = new(small);
                 Compare("4M sample", small, engine, genai, batch: 32, greedy: false, required: 5);
@@ -139,8 +138,8 @@ public static class BenchRollouts
         private void Mixed(string name, int batch)
         {
             if (!Chosen(name)) return;
-            PolicyFolder folder = RolloutBenchModels.Export(RolloutBenchModels.LargeWithEnds, root, "ends", options.TokenizerSource);
-            PolicyFolder plain = RolloutBenchModels.Export(RolloutBenchModels.Large, root, "plain", options.TokenizerSource);
+            PolicyFolder folder = RolloutBenchModels.Export(RolloutBenchModels.LargeWithEnds, root, "ends", root);
+            PolicyFolder plain = RolloutBenchModels.Export(RolloutBenchModels.Large, root, "plain", root);
             using OrtEngine engine = new(folder, null, _engine), equalEngine = new(plain, null, _engine);
             using GenAiBaseline genai = new(folder);
             SamplingOptions sampling = new() { MaxNewTokens = 128, BatchSize = batch };

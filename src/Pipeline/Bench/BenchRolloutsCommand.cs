@@ -10,22 +10,20 @@ public static class BenchRolloutsCommand
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    /// <param name="defaultTokenizer">A folder of the repository with a tokenizer.json.</param>
-    public static Command Create(string defaultTokenizer)
+    public static Command Create()
     {
         Option<int> repeats = new("--repeats") { Description = "Repetitions; medians are told.", HelpName = "N", DefaultValueFactory = _ => 5 };
         Option<int> threads = new("--threads") { Description = "Threads of the engines; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         Option<string> only = new("--only") { Description = "Only cases whose name contains this.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
-        Option<string?> tokenizer = new("--tokenizer") { Description = "Folder with a tokenizer.json.", HelpName = "DIR", DefaultValueFactory = _ => defaultTokenizer };
         Option<int> longRun = new("--long-run") { Description = "Responses of the long run; 0: none.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
         Option<bool> json = new("--json") { Description = "Print JSON instead of tables." };
-        Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, only, tokenizer, longRun, json };
+        Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, only, longRun, json };
         command.SetAction((parsed, cancellation) =>
         {
             BenchRolloutsOptions options = new()
             {
                 Repeats = Math.Max(1, parsed.GetValue(repeats)), Threads = parsed.GetValue(threads), Only = parsed.GetValue(only)!,
-                TokenizerSource = parsed.GetValue(tokenizer)!, LongRunResponses = parsed.GetValue(longRun),
+                LongRunResponses = parsed.GetValue(longRun),
             };
             RolloutBenchResult result = BenchRollouts.Run(options, name => Log.Info($"measuring: {name}"), cancellation);
             if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Indented));
