@@ -20,7 +20,7 @@ public sealed class GenerationCounts
     /// <summary>Prompts computed (fewer than responses where samples share).</summary>
     public long Prefills { get; internal set; }
 
-    /// <summary>Seconds in prefill, decoding steps and sampling.</summary>
+    /// <summary>Seconds in prefill (copies to the samples' slots included), decoding steps and sampling.</summary>
     public double PrefillSeconds { get; internal set; }
 
     public double StepSeconds { get; internal set; }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
 using Rlhf.Generation.Sampling;
@@ -87,6 +88,41 @@ public sealed class OrtEngine : IRolloutEngine
         _session.Dispose();
         _handed?.Dispose();
         if (_ownsCodec) _codec?.Dispose();
+    }
+
+    /// <summary>
+    /// The bound of any engine on this model: the same session, slots and bindings, but no scheduling and no sampling; every row is given
+    /// the same token again and again. For benchmarks.
+    /// </summary>
+    /// <param name="rows">Rows decoded at once.</param>
+    /// <param name="promptTokens">Tokens in the cache at the start.</param>
+    /// <param name="newTokens">Tokens a row: the first comes with the prompt, each other one from a step.</param>
+    /// <returns>Seconds of the prompts and of all steps.</returns>
+    public (double PrefillSeconds, double StepSeconds) MeasureBareSteps(int rows, int promptTokens, int newTokens)
+    {
+        if (_generating) throw new InvalidOperationException("The engine draws responses at the moment.");
+        OrtWorkspace work = Workspace(new SamplingOptions { BatchSize = rows, MaxNewTokens = newTokens }, promptTokens);
+        int[] tokens = new int[promptTokens];
+        for (int i = 0; i < tokens.Length; i++) tokens[i] = i % _folder.VocabularySize;
+        PreparedPrompt prompt = new(0, new Prompt { Id = "bare", Text = "" }, 0, tokens);
+        long start = Stopwatch.GetTimestamp();
+        for (int slot = 0; slot < rows;)
+        {
+            List<PreparedPrompt> staged = [];
+            while (slot + staged.Count < rows && work.Prefill.Fits(staged.Count, promptTokens)) staged.Add(prompt);
+            work.Prefill.Run(staged);
+            for (int i = 0; i < staged.Count; i++) work.Cache.Copy(work.Rows + i, slot++, promptTokens);
+        }
+
+        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        start = Stopwatch.GetTimestamp();
+        for (int step = 1; step < newTokens; step++)
+        {
+            for (int slot = 0; slot < rows; slot++) work.Batch.Set(slot, 1, promptTokens + step);
+            work.Batch.Run(rows);
+        }
+
+        return (prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
     private IEnumerable<Rollout> Run(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation)

@@ -125,7 +125,9 @@ internal sealed class OrtScheduler
         }
 
         int slot = _holes.Count > 0 ? _holes.Pop() : _active++;
+        long start = Stopwatch.GetTimestamp();
         _work.Cache.Copy(_work.Rows + staged, slot, row.CacheLength);
+        Counts.PrefillSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         _rows[slot] = row;
     }
 

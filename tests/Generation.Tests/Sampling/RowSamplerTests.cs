@@ -60,7 +60,7 @@ public class RowSamplerTests
     {
         int[] eos = [2], prompt = [0, 4, 1, 4], response = [3, 1];
         var sampler = new RowSampler(size, options, eos);
-        foreach (uint shape in (uint[])[0, 1, 2])
+        foreach (uint shape in size > 5000 ? (uint[])[1] : [0, 1, 2])
         {
             float[] logits = Logits(size, shape);
             float[] before = [.. logits];

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Rlhf.Core;
+
+namespace Rlhf.Pipeline.Bench;
+
+/// <summary><c>rlhf bench rollouts</c>.</summary>
+public static class BenchRolloutsCommand
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    public static Command Create()
+    {
+        Option<int> repeats = new("--repeats") { Description = "Repetitions; medians are told.", HelpName = "N", DefaultValueFactory = _ => 5 };
+        Option<int> threads = new("--threads") { Description = "Threads of the engines; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        Option<string> only = new("--only") { Description = "Only cases whose name contains this.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
+        Option<int> longRun = new("--long-run") { Description = "Responses of the long run; 0: none.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
+        Option<bool> json = new("--json") { Description = "Print JSON instead of tables." };
+        Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, only, longRun, json };
+        command.SetAction((parsed, cancellation) =>
+        {
+            BenchRolloutsOptions options = new()
+            {
+                Repeats = Math.Max(1, parsed.GetValue(repeats)), Threads = parsed.GetValue(threads), Only = parsed.GetValue(only)!,
+                LongRunResponses = parsed.GetValue(longRun),
+            };
+            RolloutBenchResult result = BenchRollouts.Run(options, name => Log.Info($"measuring: {name}"), cancellation);
+            if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Indented));
+            else Print(result);
+            return Task.FromResult((int)ExitCode.Done);
+        });
+        return command;
+    }
+
+    private static void Print(RolloutBenchResult result)
+    {
+        CultureInfo c = CultureInfo.InvariantCulture;
+        ConsoleTable rows = new("case", "engine", "batch", "tokens/s", "× GenAI", "of bare", "peak MB") { Title = string.Create(c, $"{result.Processor}, {result.Threads} threads, medians of {result.Repeats}") };
+        foreach (RolloutBenchRow row in result.Rows)
+        {
+            rows.Add(row.Case, row.Engine, row.Batch.ToString(c), row.TokensPerSecond.ToString("N0", c), row.RatioToGenAI?.ToString("0.00", c) ?? "", row.ShareOfBare?.ToString("P0", c) ?? "", row.PeakMegabytes == 0 ? "" : row.PeakMegabytes.ToString("N0", c));
+        }
+
+        rows.Print();
+        ConsoleTable numbers = new("measured", "value", "required", "met");
+        foreach (RolloutBenchNumber number in result.Numbers) numbers.Add(number.Name, $"{number.Value.ToString("0.00", c)} {number.Unit}", number.Required, number.Required.Length == 0 ? "" : number.Met ? "yes" : "no");
+        numbers.Print();
+    }
+}

@@ -1,0 +1,138 @@
+using NUnit.Framework;
+using Rlhf.Core;
+using Rlhf.Trajectories;
+
+namespace Rlhf.Generation.Tests.Stage;
+
+public sealed class GenerationStageTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("rlhf-stage-").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void TheCommandAndTheWarmStageWriteTheSameBytes()
+    {
+        string prompts = WritePrompts(12), first = In("first.parquet"), second = In("second.parquet"), third = In("third.parquet");
+        PolicyFolder policy = TestPolicies.Stories260K();
+        string[] args = ["--policy", policy.Path, "--prompts", prompts, "--samples-per-prompt", "2", "--max-new-tokens", "20", "--seed", "5", "--batch-size", "8", "--threads", "2", "--out"];
+        Assert.That(Command([.. args, first], out _), Is.Zero);
+        Assert.That(Command([.. args, second], out _), Is.Zero);
+        using GenerationStage stage = GenerationStage.Open(policy.Path, threads: 2);
+        SamplingOptions sampling = new() { SamplesPerPrompt = 2, MaxNewTokens = 20, Seed = 5, BatchSize = 8 };
+        stage.Run(PromptFile.Read(prompts), sampling with { Seed = 6 }, In("other.parquet")); // the engine is warm and has drawn something else
+        GenerationSummary summary = stage.Run(PromptFile.Read(prompts), sampling, third);
+        Assert.That(File.ReadAllBytes(second), Is.EqualTo(File.ReadAllBytes(first)));
+        Assert.That(File.ReadAllBytes(third), Is.EqualTo(File.ReadAllBytes(first)));
+        Assert.That(File.ReadAllBytes(In("other.parquet")), Is.Not.EqualTo(File.ReadAllBytes(first)));
+        Assert.That(summary.Responses, Is.EqualTo(24));
+        List<Rollout> rows = [.. RolloutFile.Read(first)];
+        Assert.That(rows, Has.Count.EqualTo(24));
+        Assert.That(rows[5].PromptId, Is.EqualTo("2"));
+        Assert.That(rows[5].SampleId, Is.EqualTo(1));
+        Assert.That(rows[5].PromptTokens[0], Is.EqualTo(1), "BOS");
+        Assert.That(rows[5].PolicyHash, Is.EqualTo(policy.Hash()));
+    }
+
+    [Test]
+    public void ShardsTogetherAreTheWhole()
+    {
+        string prompts = WritePrompts(7), whole = In("whole.parquet");
+        string policy = TestPolicies.Stories260K().Path;
+        string[] args = ["--policy", policy, "--prompts", prompts, "--max-new-tokens", "12", "--threads", "2", "--out"];
+        Assert.That(Command([.. args, whole], out _), Is.Zero);
+        List<Rollout> parts = [];
+        for (int i = 0; i < 3; i++)
+        {
+            string part = In($"part{i}.parquet");
+            Assert.That(Command([.. args, part, "--shard", $"{i}/3"], out _), Is.Zero);
+            parts.AddRange(RolloutFile.Read(part));
+        }
+
+        List<Rollout> all = [.. RolloutFile.Read(whole)];
+        foreach (Rollout expected in all) Assert.That(parts.Single(p => p.PromptId == expected.PromptId).ResponseTokens, Is.EqualTo(expected.ResponseTokens));
+        Assert.That(parts, Has.Count.EqualTo(all.Count));
+    }
+
+    [Test]
+    public void StopStringsEndResponsesWhereverTokenBordersFall()
+    {
+        string prompts = WritePrompts(10);
+        using GenerationStage stage = GenerationStage.Open(TestPolicies.Stories260K().Path, threads: 2);
+        // The vocabulary has 512 short pieces: "the" and " She" are mostly made of several.
+        SamplingOptions sampling = new() { MaxNewTokens = 60, BatchSize = 4, StopStrings = [" the", "She", "ed."] };
+        stage.Run(PromptFile.Read(prompts), sampling, In("o.parquet"));
+        int stopped = 0;
+        foreach (Rollout r in RolloutFile.Read(In("o.parquet")))
+        {
+            bool holds = sampling.StopStrings.Any(s => (" " + r.Response).Contains(s, StringComparison.Ordinal));
+            Assert.That(holds, Is.EqualTo(r.FinishReason == FinishReason.Stop), r.Response);
+            if (r.FinishReason != FinishReason.Stop) continue;
+            stopped++;
+            using TokenizerCodec codec = TokenizerCodec.Open(TestPolicies.Stories260K());
+            string before = " " + codec.Decode(r.ResponseTokens.AsSpan(0, r.ResponseTokens.Length - 1));
+            Assert.That(sampling.StopStrings.Any(s => before.Contains(s, StringComparison.Ordinal)), Is.False, "it ends with the token that completes the stop string");
+        }
+
+        Assert.That(stopped, Is.GreaterThan(5));
+    }
+
+    [Test]
+    public void ACancelledRunLeavesNothing()
+    {
+        using CancellationTokenSource source = new();
+        using GenerationStage stage = GenerationStage.Open(TestPolicies.Stories260K().Path, threads: 2);
+        Assert.That(() => stage.Run(PromptFile.Read(WritePrompts(40)), new SamplingOptions { BatchSize = 4 }, In("o.parquet"), _ => source.Cancel(), source.Token),
+            Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(Directory.GetFiles(_folder).Select(Path.GetFileName), Is.EqualTo(["prompts.jsonl"]));
+    }
+
+    [TestCase("--temperature 0 --top-p 3", 2, "temperature is 0")]
+    [TestCase("--shard 3/3", 2, "--shard is '3/3'")]
+    [TestCase("--engine torch", 2, "torch")]
+    [TestCase("--prompts nowhere.jsonl", 3, "nowhere.jsonl")]
+    [TestCase("--policy nowhere", 4, "there is no such folder")]
+    [TestCase("--set generation.top_q=1", 2, "top_q")]
+    [TestCase("--out /proc/rollouts.parquet", 3, "/proc")]
+    [TestCase("--forbid-token 99999", 2, "99999")]
+    public void BadInputHasItsExitCodeAndMessage(string extra, int code, string expected)
+    {
+        Dictionary<string, string> args = new() { ["--policy"] = TestPolicies.Stories260K().Path, ["--prompts"] = WritePrompts(2), ["--out"] = In("o.parquet"), ["--threads"] = "2" };
+        string[] parts = extra.Split(' ');
+        for (int i = 0; i < parts.Length; i += 2) args[parts[i]] = parts[i + 1];
+        Assert.That(Command([.. args.SelectMany(a => (string[])[a.Key, a.Value])], out string told), Is.EqualTo(code), told);
+        Assert.That(told, Does.Contain(expected));
+        Assert.That(Directory.GetFiles(_folder).Select(Path.GetFileName), Is.EqualTo(["prompts.jsonl"]));
+    }
+
+    [Test]
+    public void APromptBeyondTheContextIsBadData()
+    {
+        File.WriteAllText(In("prompts.jsonl"), $$"""{"prompt": "{{string.Concat(Enumerable.Repeat("once upon ", 400))}}"}""");
+        int code = Command(["--policy", TestPolicies.Stories260K().Path, "--prompts", In("prompts.jsonl"), "--out", In("o.parquet"), "--threads", "2"], out string told);
+        Assert.That(code, Is.EqualTo(3), told);
+        Assert.That(told, Does.Contain("context holds 512"));
+        Assert.That(File.Exists(In("o.parquet")), Is.False);
+    }
+
+    private string In(string name) => Path.Combine(_folder, name);
+
+    private string WritePrompts(int count)
+    {
+        string[] openings = ["Once upon a time", "The little dog", "Lily and Tom went", "One day, a", "There was a big"];
+        File.WriteAllLines(In("prompts.jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"prompt": "{{openings[i % openings.Length]}}"}"""));
+        return In("prompts.jsonl");
+    }
+
+    private static int Command(string[] args, out string told)
+    {
+        using StringWriter error = new(), output = new();
+        int code = CommandHost.Run(args, GenerateCommand.Create(), output, error);
+        told = error.ToString();
+        return code;
+    }
+}
