@@ -11,12 +11,14 @@ namespace Rlhf.Models;
 public sealed class LlamaModel : IDisposable
 {
     private readonly LlamaTrunk _trunk;
+    private readonly FusedTrunk? _fused;
 
     private LlamaModel(LlamaConfig config, ParameterStore parameters)
     {
         Config = config;
         Parameters = parameters;
         _trunk = new LlamaTrunk(config, parameters);
+        _fused = FusedTrunk.Supports(config, parameters) ? new FusedTrunk(config, parameters) : null;
     }
 
     public LlamaConfig Config { get; }
@@ -102,8 +104,11 @@ public sealed class LlamaModel : IDisposable
             throw new ArgumentException($"{length} positions are more than max_position_embeddings ({Config.MaxPositionEmbeddings}).", nameof(ids));
         if (cache is not null && length > cache.Capacity)
             throw new ArgumentException($"{length} positions are more than the cache holds ({cache.Capacity}).", nameof(ids));
-        return _trunk.Forward(ids, cache);
+        return _fused is not null && cache is null ? _fused.Forward(ids) : _trunk.Forward(ids, cache);
     }
+
+    /// <summary>As <see cref="Hidden"/>, by torch's operators alone: what the faster path is held to.</summary>
+    internal Tensor HiddenByOperators(Tensor ids) => _trunk.Forward(ids, null);
 
     /// <summary>The residual stream of every layer, for finding the first one that differs from another engine: the embeddings, then after each layer.</summary>
     /// <returns>layers + 1 tensors [batch · time, hidden], before the final norm; owned by the caller's scope.</returns>
@@ -154,6 +159,7 @@ public sealed class LlamaModel : IDisposable
     public void Dispose()
     {
         _trunk.Dispose();
+        _fused?.Dispose();
         Parameters.Dispose();
     }
 
