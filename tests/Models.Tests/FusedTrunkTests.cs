@@ -62,26 +62,28 @@ public sealed class FusedTrunkTests
         Assert.That(TestModels.MaxDifference(model.Parameters.Gradient!, expected), Is.LessThan(Relative * expected.abs().max().item<float>()));
     }
 
+    /// <summary>The kernels give the same bits with any number of threads; the BLAS may sum in another order.</summary>
     [Test]
-    public void The_number_of_threads_changes_no_bit()
+    public void More_threads_give_the_same_gradients()
     {
+        using DisposeScope scope = NewDisposeScope();
         int threads = get_num_threads();
         try
         {
-            Assert.That(Gradient(1).SequenceEqual(Gradient(2)));
+            Tensor one = Gradient(1), three = Gradient(3);
+            Assert.That(TestModels.MaxDifference(one, three), Is.LessThan(Relative * one.abs().max().item<float>()));
         }
         finally
         {
             set_num_threads(threads);
         }
 
-        static byte[] Gradient(int threads)
+        static Tensor Gradient(int threads)
         {
             set_num_threads(threads);
-            using DisposeScope scope = NewDisposeScope();
             using LlamaModel model = TestModels.Create(Config(4, 2, 8, 40));
             model.Hidden(arange(300, ScalarType.Int64).remainder(11).view(10, 30)).pow(2).narrow(2, 0, 9).sum().backward();
-            return model.Parameters.Gradient!.bytes.ToArray();
+            return model.Parameters.Gradient!.clone();
         }
     }
 

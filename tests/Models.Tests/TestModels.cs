@@ -30,14 +30,16 @@ internal static class TestModels
 
     public static double MaxDifference(Tensor a, Tensor b)
     {
-        using Tensor difference = a.sub(b).abs().max();
+        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        Tensor difference = a.sub(b).abs().max();
         return difference.to(ScalarType.Float64).item<double>();
     }
 
     /// <summary>Biases and gains that differ from one number to the next, so that none can be dropped unnoticed.</summary>
     private static void Distinct(Tensor target, double centre)
     {
-        using Tensor steps = arange(target.numel(), ScalarType.Float64).mul(0.7).sin().mul(0.3).add(centre).view(target.shape);
+        using TorchSharp.DisposeScope scope = NewDisposeScope();
+        Tensor steps = arange(target.numel(), ScalarType.Float64).mul(0.7).sin().mul(0.3).add(centre).view(target.shape);
         target.copy_(steps);
     }
 }
