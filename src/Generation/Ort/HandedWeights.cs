@@ -11,12 +11,23 @@ internal sealed class HandedWeights : IDisposable
     /// <param name="graph">The graph that the names belong to.</param>
     /// <param name="earlier">Weights handed over before: those not given again stay.</param>
     /// <param name="weights">New values.</param>
-    public HandedWeights(byte[] graph, HandedWeights? earlier, IReadOnlyList<WeightTensor> weights)
+    /// <param name="retired">A copy that no session reads any more: its memory is used again, since fresh pages cost more than the copy.</param>
+    public HandedWeights(byte[] graph, HandedWeights? earlier, IReadOnlyList<WeightTensor> weights, HandedWeights? retired)
     {
         Graph = graph;
         HashSet<string> named = [.. weights.Select(w => w.Name)];
         List<WeightTensor> all = [.. weights, .. earlier?.Tensors.Where(w => !named.Contains(w.Name)) ?? []];
-        _memory = new NativeBuffer<float>(all.Sum(w => Padded(w.Count)));
+        long length = all.Sum(w => Padded(w.Count));
+        if (retired is not null && retired._memory.Length == length)
+        {
+            _memory = retired._memory;
+        }
+        else
+        {
+            retired?.Dispose();
+            _memory = new NativeBuffer<float>(length);
+        }
+
         long at = 0;
         WeightTensor[] copied = new WeightTensor[all.Count];
         for (int i = 0; i < copied.Length; i++)

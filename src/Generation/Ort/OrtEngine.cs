@@ -19,6 +19,8 @@ public sealed class OrtEngine : IRolloutEngine
     private HandedWeights? _handed;
     private Task<string> _hash;
     private OrtWorkspace? _workspace;
+    private HandedWeights? _retired; // read by the session that is being given back
+    private Task _retiring = Task.CompletedTask;
     private bool _generating;
 
     /// <param name="folder">The exported policy.</param>
@@ -53,7 +55,9 @@ public sealed class OrtEngine : IRolloutEngine
     {
         if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
         byte[] graph = _handed?.Graph ?? File.ReadAllBytes(_folder.FastGraph);
-        HandedWeights handed = new(graph, _handed, weights);
+        Retire();
+        HandedWeights handed = new(graph, _handed, weights, _retired);
+        _retired = null;
         InferenceSession session;
         try
         {
@@ -65,17 +69,31 @@ public sealed class OrtEngine : IRolloutEngine
             throw;
         }
 
-        _workspace?.Dispose();
-        _workspace = null;
-        _session.Dispose();
-        _handed?.Dispose();
-        (_session, _handed, _hash) = (session, handed, policyHash);
+        // Giving back the old session's memory takes as long as a step or two: not before the first token.
+        OrtWorkspace? workspace = _workspace;
+        InferenceSession old = _session;
+        _retiring = Task.Run(() =>
+        {
+            workspace?.Dispose();
+            old.Dispose();
+        });
+        (_retired, _workspace, _session, _handed, _hash) = (_handed, null, session, handed, policyHash);
+    }
+
+    /// <summary>Waits until the session before the last hand-over is gone.</summary>
+    private void Retire()
+    {
+        _retiring.GetAwaiter().GetResult();
+        _retiring = Task.CompletedTask;
     }
 
     public void Reopen(PolicyFolder folder)
     {
         if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
         InferenceSession session = OrtSessionFactory.Open(folder, _options);
+        Retire();
+        _retired?.Dispose();
+        _retired = null;
         _workspace?.Dispose();
         _session.Dispose();
         _handed?.Dispose();
@@ -84,6 +102,8 @@ public sealed class OrtEngine : IRolloutEngine
 
     public void Dispose()
     {
+        Retire();
+        _retired?.Dispose();
         _workspace?.Dispose();
         _session.Dispose();
         _handed?.Dispose();

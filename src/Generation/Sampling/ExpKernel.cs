@@ -41,7 +41,7 @@ internal static class ExpKernel
                 }
 
                 a = Vector512.MaxNative(Vector512.MaxNative(a, b), Vector512.MaxNative(c, d));
-                for (int lane = 0; lane < Lanes; lane++) max = MathF.Max(max, a[lane]);
+                max = ReduceMax(Vector256.MaxNative(a.GetLower(), a.GetUpper()));
             }
             else
             {
@@ -55,7 +55,7 @@ internal static class ExpKernel
                 }
 
                 a = Vector256.MaxNative(Vector256.MaxNative(a, b), Vector256.MaxNative(c, d));
-                for (int lane = 0; lane < 8; lane++) max = MathF.Max(max, a[lane]);
+                max = ReduceMax(a);
             }
         }
 
@@ -184,6 +184,13 @@ internal static class ExpKernel
         tail.Fill(float.NegativeInfinity);
         values.CopyTo(tail);
         return Vector512.Create<float>(tail);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float ReduceMax(Vector256<float> v)
+    {
+        Vector128<float> h = Vector128.MaxNative(v.GetLower(), v.GetUpper());
+        return MathF.Max(MathF.Max(h[0], h[1]), MathF.Max(h[2], h[3]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

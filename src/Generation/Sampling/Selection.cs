@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
 namespace Rlhf.Generation.Sampling;
 
 /// <summary>Finds the logit from which on tokens are kept, without sorting: quickselect on the values that can matter.</summary>
@@ -78,12 +81,18 @@ internal static class Selection
     /// <summary>Copies the values ≥ the bound to the front of <paramref name="to"/>; returns how many.</summary>
     private static int Gather(ReadOnlySpan<float> row, float lowerBound, Span<float> to)
     {
-        int count = 0;
-        for (int i = 0; i < row.Length; i++)
+        int count = 0, i = 0;
+        Vector256<float> bound = Vector256.Create(lowerBound);
+        for (; i <= row.Length - 8; i += 8)
         {
-            float x = row[i];
-            to[count] = x;
-            count += x >= lowerBound ? 1 : 0;
+            // Mostly no value of the eight can matter.
+            uint kept = Vector256.GreaterThanOrEqual(Vector256.Create(row.Slice(i, 8)), bound).ExtractMostSignificantBits();
+            for (; kept != 0; kept &= kept - 1) to[count++] = row[i + BitOperations.TrailingZeroCount(kept)];
+        }
+
+        for (; i < row.Length; i++)
+        {
+            if (row[i] >= lowerBound) to[count++] = row[i];
         }
 
         return count;

@@ -144,7 +144,7 @@ public static class BenchRollouts
             using GenAiBaseline genai = new(folder);
             SamplingOptions sampling = new() { MaxNewTokens = 128, BatchSize = batch };
             List<Prompt> prompts = Prompts(8 * batch, 8, 64, folder.VocabularySize), equalPrompts = Prompts(batch, Prompt, Prompt, folder.VocabularySize);
-            int[][] few = [.. prompts.Take(2 * batch).Select(p => p.Tokens!)];
+            int[][] few = [.. prompts.Take(batch).Select(p => p.Tokens!)];
             Samples ours = new(), theirs = new(), equal = new();
             double mean = 0;
             for (int repeat = -1; repeat < options.Repeats; repeat++)

@@ -200,6 +200,14 @@ public sealed class OrtEngineTests
         AssertSameBits([.. expected.Generate(prompts, options)], second);
         Assert.That(second[0].PolicyHash, Is.EqualTo(after.Hash()).And.Not.EqualTo(first[0].PolicyHash));
         Assert.That(second[0].ResponseTokens, Is.Not.EqualTo(first[0].ResponseTokens));
+
+        // And back and forth: memory of earlier hand-overs is used again.
+        foreach (ulong seed in (ulong[])[7, 8, 7])
+        {
+            using HandOver handed = new(ArrayModel.Random(TestPolicies.SmallShape(), seed));
+            engine.UpdateWeights(handed.Tensors, Task.FromResult("again"));
+            AssertSameBits(seed == 7 ? first : second, [.. engine.Generate(prompts, options)]);
+        }
     }
 
     internal static List<Prompt> Stories(int count)
