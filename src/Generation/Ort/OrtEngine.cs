@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
+using Rlhf.Generation.Beams;
 using Rlhf.Generation.Sampling;
 
 namespace Rlhf.Generation.Ort;
@@ -108,6 +109,60 @@ public sealed class OrtEngine : IRolloutEngine
         _session.Dispose();
         _handed?.Dispose();
         if (_ownsCodec) _codec?.Dispose();
+    }
+
+    /// <summary>Beam search from one prompt, deterministic; the sequences GenAI's own beam search finds.</summary>
+    /// <param name="prompt">Its tokens, or its text where the engine has the tokenizer.</param>
+    /// <param name="options">Beams, length penalty and most new tokens.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    /// <returns>As many hypotheses as beams, best first.</returns>
+    public IReadOnlyList<BeamHypothesis> BeamSearch(Prompt prompt, BeamSearchOptions options, CancellationToken cancellation = default)
+    {
+        options.Check();
+        if (_generating) throw new InvalidOperationException("The engine draws responses at the moment.");
+        using PromptQueue queue = new([prompt], _codec, _folder, 1);
+        PreparedPrompt prepared = queue.Peek()!;
+        int beams = options.Beams, length = prepared.Tokens.Length, room = Math.Min(options.MaxNewTokens, _folder.ContextLength - length);
+        OrtWorkspace work = Workspace(new SamplingOptions { BatchSize = beams, MaxNewTokens = options.MaxNewTokens }, length);
+        bool[] isEnd = new bool[_folder.VocabularySize];
+        foreach (int token in _folder.EndTokens.Where(t => t >= 0 && t < isEnd.Length)) isEnd[token] = true;
+        BeamState state = new(options, length, isEnd);
+        try
+        {
+            work.Prefill.Run([prepared]);
+            for (int beam = 0; beam < beams; beam++) work.Cache.Copy(work.Rows, beam, length);
+            state.Offer(0, work.Prefill.Logits(0));
+            state.Advance();
+            for (int drawn = 1; drawn < room && !state.Done; drawn++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (drawn > 1) Reorder(work, state.Parents, length + drawn - 1);
+                for (int beam = 0; beam < beams; beam++) work.Batch.Set(beam, state.Responses[beam][^1], length + drawn);
+                work.Batch.Run(beams);
+                for (int beam = 0; beam < beams; beam++) state.Offer(beam, work.Batch.Logits(beam));
+                state.Advance();
+            }
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new EngineException($"ONNX Runtime failed during beam search: {e.Message}", e);
+        }
+
+        return state.Finish();
+    }
+
+    /// <summary>Gives each beam the cache of the beam it came from, by way of the staging slots.</summary>
+    private static void Reorder(OrtWorkspace work, int[] parents, int tokens)
+    {
+        for (int beam = 0; beam < parents.Length; beam++)
+        {
+            if (parents[beam] != beam) work.Cache.Copy(parents[beam], work.Rows + beam, tokens);
+        }
+
+        for (int beam = 0; beam < parents.Length; beam++)
+        {
+            if (parents[beam] != beam) work.Cache.Copy(work.Rows + beam, beam, tokens);
+        }
     }
 
     /// <summary>

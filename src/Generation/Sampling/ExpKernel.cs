@@ -13,8 +13,8 @@ internal static class ExpKernel
 {
     private const int Lanes = 16;
 
-    // exp(−87.33) is the smallest normal float; what is below counts as 0, an error of 1e-38 of the row's largest probability.
-    private const float Smallest = -87.33f;
+    // exp(−87.33) is the smallest normal float; what is below exp(−87) counts as 0, an error of 1e-38 of the row's largest probability.
+    private const float Smallest = -87;
     private const float Log2E = 1.44269504088896341f, Ln2Hi = 0.693359375f, Ln2Lo = -2.12194440e-4f;
 
     // 1.5·2^23: adding it leaves the nearest integer in the low mantissa bits.
@@ -72,6 +72,7 @@ internal static class ExpKernel
     {
         ref float x = ref MemoryMarshal.GetReference(row);
         int i = 0;
+        threshold = Cut(max, scale, threshold);
         if (Vector512.IsHardwareAccelerated)
         {
             Vector512<float> vmax = Vector512.Create(max), vscale = Vector512.Create(scale), vthreshold = Vector512.Create(threshold);
@@ -128,6 +129,7 @@ internal static class ExpKernel
         ref float x = ref MemoryMarshal.GetReference(row);
         ref float y = ref MemoryMarshal.GetReference(to);
         if (to.Length < (row.Length + Lanes - 1) / Lanes * Lanes) throw new ArgumentException("room for whole vectors is needed", nameof(to));
+        threshold = Cut(max, scale, threshold);
         Vector256<float> vmax = Vector256.Create(max), vscale = Vector256.Create(scale), vthreshold = Vector256.Create(threshold);
         int i = 0;
         for (; i <= row.Length - 8; i += 8) Exp(Vector256.LoadUnsafe(ref x, (nuint)i), vmax, vscale, vthreshold).StoreUnsafe(ref y, (nuint)i);
@@ -137,6 +139,9 @@ internal static class ExpKernel
         row[i..].CopyTo(tail);
         Exp(Vector256.Create<float>(tail), vmax, vscale, vthreshold).StoreUnsafe(ref y, (nuint)i);
     }
+
+    /// <summary>The value below which nothing counts: by the caller's threshold, or because its exponential is no normal number. Above −∞.</summary>
+    private static float Cut(float max, float scale, float threshold) => MathF.Max(MathF.Max(threshold, (Smallest / scale) + max), float.MinValue);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Exp(Vector512<float> x, Vector512<float> max, Vector512<float> scale, Vector512<float> threshold)
@@ -154,9 +159,8 @@ internal static class ExpKernel
         p = Vector512.FusedMultiplyAdd(p, r * r, r + Vector512<float>.One);
         Vector512<float> e = (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
 
-        // A NaN is neither below the threshold nor below the smallest exponent, so it stays and spoils the sum, which is how it is found.
-        Vector512<float> dropped = Vector512.LessThan(x, threshold) | Vector512.LessThan(d, Vector512.Create(Smallest));
-        return Vector512.ConditionalSelect(dropped, Vector512<float>.Zero, e);
+        // A NaN is not below the threshold, so it stays and spoils the sum, which is how it is found.
+        return Vector512.ConditionalSelect(Vector512.LessThan(x, threshold), Vector512<float>.Zero, e);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -174,8 +178,7 @@ internal static class ExpKernel
         p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(P5));
         p = Vector256.FusedMultiplyAdd(p, r * r, r + Vector256<float>.One);
         Vector256<float> e = (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
-        Vector256<float> dropped = Vector256.LessThan(x, threshold) | Vector256.LessThan(d, Vector256.Create(Smallest));
-        return Vector256.ConditionalSelect(dropped, Vector256<float>.Zero, e);
+        return Vector256.ConditionalSelect(Vector256.LessThan(x, threshold), Vector256<float>.Zero, e);
     }
 
     private static Vector512<float> LoadTail512(ReadOnlySpan<float> values)

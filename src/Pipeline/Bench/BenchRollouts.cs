@@ -263,6 +263,8 @@ public static class BenchRollouts
 
             public void Take(int repeat, Func<long> draw)
             {
+                // Threads of the engine before stop spinning, so that they do not take from this one.
+                Thread.Sleep(100);
                 ResidentMemory.ResetPeak();
                 long start = Stopwatch.GetTimestamp();
                 long tokens = draw();

@@ -1,0 +1,34 @@
+using Rlhf.Core;
+
+namespace Rlhf.Generation.Beams;
+
+/// <summary>How beam search explores.</summary>
+public sealed record BeamSearchOptions
+{
+    /// <summary>Hypotheses kept at once, 2 to 16.</summary>
+    public int Beams { get; init; } = 4;
+
+    /// <summary>λ in score = Σ log p / lengthᵏ with k = λ; 0 favours short, above 1 long sequences.</summary>
+    public double LengthPenalty { get; init; } = 1;
+
+    /// <summary>True: ends when as many hypotheses have ended as there are beams. False: goes on while a better one can still come.</summary>
+    public bool EarlyStopping { get; init; } = true;
+
+    public int MaxNewTokens { get; init; } = 64;
+
+    /// <exception cref="ConfigurationException">A value is out of range.</exception>
+    public void Check()
+    {
+        List<string> problems = [];
+        if (Beams is < 2 or > 16) problems.Add($"beams is {Beams}; it must be from 2 to 16.");
+        if (!double.IsFinite(LengthPenalty)) problems.Add($"length_penalty is {LengthPenalty}; it must be a finite number.");
+        if (MaxNewTokens < 1) problems.Add($"max_new_tokens is {MaxNewTokens}; it must be 1 or more.");
+        if (problems.Count > 0) throw new ConfigurationException(problems);
+    }
+}
+
+/// <summary>One finished hypothesis.</summary>
+/// <param name="Tokens">The response's ids, without the end token.</param>
+/// <param name="SumLogprob">Σ log p of the response, the end token's included where it ended by one.</param>
+/// <param name="Score">SumLogprob over (prompt and response length)^λ.</param>
+public sealed record BeamHypothesis(int[] Tokens, double SumLogprob, double Score);
