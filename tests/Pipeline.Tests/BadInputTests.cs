@@ -99,7 +99,7 @@ public sealed class BadInputTests
         string folder = TinyRun.NewFolder("no-scores"), trajectories = Path.Combine(folder, "trajectories.parquet");
         Fails(
             Programs.Optimize("ppo", "--config", TinyRun.Config, "--in", TinyRun.Iteration(1, "rollouts.parquet"), "--trajectories", trajectories, "--policy-out", Path.Combine(folder, "policy"), "--checkpoint-out", Path.Combine(folder, "checkpoint")),
-            Data, "rollouts.parquet");
+            Data, "no score", "rlhf-score");
         NothingIn(trajectories);
     }
 
