@@ -6,17 +6,24 @@ namespace Rlhf.Optimization;
 /// <summary>Reads text columns of any data files in file order, with the configured replacements applied.</summary>
 public static class TextRows
 {
-    /// <summary>One row: its number over all files, and the wanted columns (null where the row has none).</summary>
-    public readonly record struct Row(long Number, string?[] Texts);
+    /// <summary>One row: its number over all files, the wanted columns (null where the row has none), and its list where one is wanted.</summary>
+    public readonly record struct Row(long Number, string?[] Texts, string[]? List = null);
 
     /// <param name="files">Paths or globs.</param>
     /// <param name="columns">Columns wanted; each must exist.</param>
     /// <param name="replace">from → to, applied to every text.</param>
-    public static IEnumerable<Row> Read(IReadOnlyList<string> files, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> replace)
+    /// <param name="listColumn">A column of lists of texts, or null.</param>
+    public static IEnumerable<Row> Read(IReadOnlyList<string> files, IReadOnlyList<string> columns, IReadOnlyDictionary<string, string> replace, string? listColumn = null)
     {
         if (files.Count == 0) throw new ConfigurationException("data: no file is named; give at least one Parquet, JSONL or CSV file.");
         using DataReader reader = DataReader.Open(files);
         int[] at = [.. columns.Select(reader.Require)];
+        int list = listColumn is null ? -1 : reader.Require(listColumn);
+        if (list >= 0 && reader.Columns[list].Type != ColumnType.TextList)
+        {
+            throw new BadDataException($"{reader.Name}: the column '{listColumn}' is {reader.Columns[list].SqlType}; it must be a list of texts, best first.");
+        }
+
         foreach (RowBatch batch in reader.Batches())
         {
             for (int row = 0; row < batch.Count; row++)
@@ -25,14 +32,18 @@ public static class TextRows
                 for (int i = 0; i < at.Length; i++)
                 {
                     if (batch.IsNull(at[i], row)) continue;
-                    string text = Text(reader.Columns[at[i]], batch, at[i], row);
-                    foreach ((string from, string to) in replace) text = text.Replace(from, to, StringComparison.Ordinal);
-                    texts[i] = text;
+                    texts[i] = Replaced(Text(reader.Columns[at[i]], batch, at[i], row), replace);
                 }
 
-                yield return new Row(batch.FirstRow + row, texts);
+                yield return new Row(batch.FirstRow + row, texts, list < 0 ? null : batch.GetTextList(list, row)?.Select(t => Replaced(t, replace)).ToArray());
             }
         }
+    }
+
+    private static string Replaced(string text, IReadOnlyDictionary<string, string> replace)
+    {
+        foreach ((string from, string to) in replace) text = text.Replace(from, to, StringComparison.Ordinal);
+        return text;
     }
 
     private static string Text(DataColumn column, RowBatch batch, int at, int row) => column.Type switch

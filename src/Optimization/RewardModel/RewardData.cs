@@ -9,32 +9,29 @@ public static class RewardData
 {
     public static (List<RewardExample> Training, List<RewardExample> HeldOut) Load(RewardModelConfig config, Tokenizer tokenizer, CancellationToken cancellation)
     {
-        bool pairs = config.Objective == RewardObjective.Pairwise;
-        string[] text = pairs ? [config.ChosenColumn, config.RejectedColumn] : [config.TextColumn, config.LabelColumn];
+        bool ranking = config.Objective is RewardObjective.KWise or RewardObjective.PlackettLuce;
+        string[] text = ranking ? [] : config.Objective == RewardObjective.Pairwise ? [config.ChosenColumn, config.RejectedColumn] : [config.TextColumn, config.LabelColumn];
         string[] columns = config.PromptColumn.Length > 0 ? [.. text, config.PromptColumn] : text;
         var training = new List<RewardExample>();
         var heldOut = new List<RewardExample>();
         var dropped = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (TextRows.Row row in TextRows.Read(config.Data, columns, config.Replace))
+        foreach (TextRows.Row row in TextRows.Read(config.Data, columns, config.Replace, ranking ? config.RankingColumn : null))
         {
             cancellation.ThrowIfCancellationRequested();
-            string prompt = config.PromptColumn.Length > 0 ? row.Texts[2] ?? "" : "";
-            double label = 0;
-            string? reason = row.Texts.Any(t => t is null) ? "a column is null"
-                : row.Texts[0]!.Length == 0 || (pairs && row.Texts[1]!.Length == 0) ? "an empty text"
-                : pairs && row.Texts[0] == row.Texts[1] ? "chosen and rejected are equal"
-                : !pairs && !TryLabel(row.Texts[1]!, config.Objective, out label) ? (config.Objective == RewardObjective.Binary ? "the label is neither 0 nor 1" : "the score is no number")
-                : null;
+            string prompt = config.PromptColumn.Length > 0 ? row.Texts[^1] ?? "" : "";
+            (string[] texts, double label, string? reason) = row.Texts.Any(t => t is null) || (ranking && row.List is null) ? ([], 0, "a column is null")
+                : ranking ? Ranking(row.List!)
+                : config.Objective == RewardObjective.Pairwise ? Pair(row.Texts)
+                : Labelled(row.Texts, config.Objective);
+            if (reason is null && texts.Any(t => t.Length == 0)) reason = "an empty text";
             if (reason is not null)
             {
                 dropped[reason] = dropped.GetValueOrDefault(reason) + 1;
                 continue;
             }
 
-            int[][] texts = pairs
-                ? [tokenizer.EncodePrompt(prompt + row.Texts[0]!), tokenizer.EncodePrompt(prompt + row.Texts[1]!)]
-                : [tokenizer.EncodePrompt(prompt + row.Texts[0]!)];
-            (HoldOut.Contains(row.Number, config.HeldOutFraction, config.Seed) ? heldOut : training).Add(new RewardExample(texts, label, row.Number));
+            int[][] tokens = [.. texts.Select(t => tokenizer.EncodePrompt(prompt + t))];
+            (HoldOut.Contains(row.Number, config.HeldOutFraction, config.Seed) ? heldOut : training).Add(new RewardExample(tokens, label, row.Number));
         }
 
         foreach ((string reason, int count) in dropped) Console.WriteLine($"left out {count:N0} rows: {reason}");
@@ -45,6 +42,19 @@ public static class RewardData
         }
 
         return (training, heldOut);
+    }
+
+    private static (string[] Texts, double Label, string? Reason) Ranking(string[] answers) =>
+        (answers, 0, answers.Length < 2 ? "a ranking of fewer than two answers" : answers.Distinct(StringComparer.Ordinal).Count() < answers.Length ? "a ranking has an answer twice" : null);
+
+    private static (string[] Texts, double Label, string? Reason) Pair(string?[] columns) =>
+        ([columns[0]!, columns[1]!], 0, columns[0] == columns[1] ? "chosen and rejected are equal" : null);
+
+    private static (string[] Texts, double Label, string? Reason) Labelled(string?[] columns, RewardObjective objective)
+    {
+        string? reason = TryLabel(columns[1]!, objective, out double label) ? null
+            : objective == RewardObjective.Binary ? "the label is neither 0 nor 1" : "the score is no number";
+        return ([columns[0]!], label, reason);
     }
 
     private static bool TryLabel(string text, RewardObjective objective, out double label)

@@ -21,7 +21,9 @@ public static class RewardObjectives
             case RewardObjective.Regression: return RegressionRewardLoss.Squared(scores, labels, scale, gradient);
             case RewardObjective.Huber: return RegressionRewardLoss.Huber(scores, labels, 1, scale, gradient);
             case RewardObjective.Pairwise: return Pairwise(config, scores, offsets.Length - 1, scale, gradient);
-            default: throw new ConfigurationException($"objective: {config.Objective} cannot be trained here.");
+            case RewardObjective.KWise: return BestOfKLoss.Evaluate(offsets, scores, new int[offsets.Length - 1], scale, gradient); // best first: index 0
+            case RewardObjective.PlackettLuce: return PlackettLuceLoss.Evaluate(offsets, scores, scale, gradient);
+            default: throw new ConfigurationException($"objective: {config.Objective} is not known.");
         }
     }
 
