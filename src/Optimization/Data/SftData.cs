@@ -16,7 +16,12 @@ public sealed class SftData
     private SftData(SftConfig config, Tokenizer tokenizer, CancellationToken cancellation)
     {
         _seed = config.Seed;
-        bool completions = config.PromptColumn.Length > 0 || config.CompletionColumn.Length > 0 && config.CompletionColumn != "completion";
+        bool completions = config.PromptColumn.Length > 0;
+        if (completions != config.CompletionColumn.Length > 0)
+        {
+            throw new ConfigurationException($"prompt_column is '{config.PromptColumn}' and completion_column is '{config.CompletionColumn}'; give both, or neither to train on text_column.");
+        }
+
         string[] columns = completions ? [config.PromptColumn, config.CompletionColumn] : [config.TextColumn];
         var training = new List<int>();
         int skipped = 0;
