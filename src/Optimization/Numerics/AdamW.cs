@@ -17,10 +17,17 @@ public sealed class AdamW : IDisposable
     private readonly Tensor _gradient; // [parameters]
     private readonly Tensor? _decayed; // [parameters] 1 where weight decay applies
     private readonly OptimizerConfig _config;
+    private readonly Func<string> _nonFinite;
 
-    public AdamW(Tensor parameters, Tensor gradient, Tensor? decayed, OptimizerConfig config)
+    /// <param name="parameters">[parameters] changed in place; the caller's.</param>
+    /// <param name="gradient">[parameters] read and zeroed; the caller's.</param>
+    /// <param name="decayed">[parameters] 1 where weight decay applies, or null: everywhere. The optimiser owns it.</param>
+    /// <param name="config">Rates and bounds.</param>
+    /// <param name="nonFinite">Says which tensor went bad, for errors.</param>
+    public AdamW(Tensor parameters, Tensor gradient, Tensor? decayed, OptimizerConfig config, Func<string>? nonFinite = null)
     {
         (_parameters, _gradient, _decayed, _config) = (parameters, gradient, decayed, config);
+        _nonFinite = nonFinite ?? (() => "");
         FirstMoment = zeros_like(parameters).DetachFromDisposeScope();
         SecondMoment = zeros_like(parameters).DetachFromDisposeScope();
     }
@@ -54,7 +61,7 @@ public sealed class AdamW : IDisposable
         if (!double.IsFinite(norm))
         {
             throw new Rlhf.Core.NumericalException(
-                $"The gradient's norm is {norm} at optimiser step {Step + 1}; the weights are as they were before it. "
+                $"The gradient's norm is {norm} at optimiser step {Step + 1}; the weights are as they were before it.{_nonFinite()} "
                 + "Lower optimizer.learning_rate or optimizer.max_gradient_norm, or look for NaN in rewards.");
         }
 
@@ -90,5 +97,6 @@ public sealed class AdamW : IDisposable
     {
         FirstMoment.Dispose();
         SecondMoment.Dispose();
+        _decayed?.Dispose();
     }
 }

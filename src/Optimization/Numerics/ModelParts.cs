@@ -1,3 +1,4 @@
+using Rlhf.Core;
 using Rlhf.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,6 +26,31 @@ public static class ModelParts
         }
 
         return mask;
+    }
+
+    /// <summary>AdamW over all weights of a trainable model, with <see cref="DecayMask"/>. Its errors name the tensor.</summary>
+    public static AdamW Optimizer(LlamaModel model, OptimizerConfig config) =>
+        new(model.Parameters.Flat, model.Parameters.Gradient!, DecayMask(model), config, () => NonFinite(model));
+
+    /// <summary>Which tensor went bad, for an error message: the first weight, else the first gradient, that holds NaN or Inf; empty when none does.</summary>
+    public static string NonFinite(LlamaModel model)
+    {
+        using IDisposable noGrad = no_grad();
+        foreach ((Tensor? flat, string what) in new[] { ((Tensor?)model.Parameters.Flat, "weight"), (model.Parameters.Gradient, "gradient of") })
+        {
+            if (flat is null || AllFinite(flat, 0, flat.numel())) continue;
+            ParameterPlace? place = model.Parameters.Table.FirstOrDefault(p => !AllFinite(flat, p.Offset, p.Count));
+            if (place is not null) return $" The first NaN or Inf is in the {what} {place.Name}.";
+        }
+
+        return "";
+    }
+
+    // NaN and ±Inf times 0 are NaN, and NaN spreads through a sum.
+    private static bool AllFinite(Tensor flat, long offset, long count)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return flat.narrow(0, offset, count).mul(0).sum().cpu().to(ScalarType.Float64).item<double>() == 0;
     }
 
     /// <summary>Σ −log π over response tokens in nats, and their number.</summary>

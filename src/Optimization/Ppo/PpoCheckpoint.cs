@@ -54,7 +54,7 @@ public static class PpoCheckpoint
         Saved saved;
         try
         {
-            saved = JsonSerializer.Deserialize<Saved>(File.ReadAllText(stateFile))!;
+            saved = JsonSerializer.Deserialize<Saved>(File.ReadAllText(stateFile)) ?? throw new JsonException("it holds null");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {

@@ -29,8 +29,8 @@ public sealed class PpoTrainer : IDisposable
         _device = device(run.Device);
         _head = ModelParts.Head(policy);
         _loss = new PpoClip(_config.ClipRange, _config.ClipRangeHigh > 0 ? _config.ClipRangeHigh : null, _config.DualClip > 0 ? _config.DualClip : null);
-        PolicyOptimizer = new AdamW(policy.Parameters.Flat, policy.Parameters.Gradient!, ModelParts.DecayMask(policy), run.Optimizer);
-        if (critic is not null) CriticOptimizer = new AdamW(critic.Parameters.Flat, critic.Parameters.Gradient!, ModelParts.DecayMask(critic), run.Optimizer);
+        PolicyOptimizer = ModelParts.Optimizer(policy, run.Optimizer);
+        if (critic is not null) CriticOptimizer = ModelParts.Optimizer(critic, run.Optimizer);
         State = PpoState.Initial(_config);
     }
 
@@ -41,7 +41,7 @@ public sealed class PpoTrainer : IDisposable
     /// <summary>Everything besides weights and moments that the next iteration depends on.</summary>
     public PpoState State { get; set; }
 
-    /// <summary>Trains on one iteration's responses.</summary>
+    /// <summary>Trains on one iteration's responses: <see cref="Rescore"/>, then <see cref="Learn"/>.</summary>
     /// <param name="batch">Sequences, rollout and reference log-probs and scores filled; the rest is filled here.</param>
     /// <param name="finished">[responses] true when the response ended by EOS or a stop string.</param>
     /// <param name="iteration">Part of the address of the minibatch order.</param>
@@ -49,9 +49,24 @@ public sealed class PpoTrainer : IDisposable
     /// <param name="cancellation">Honoured between optimiser steps.</param>
     public PpoMetrics Train(PpoBatch batch, bool[] finished, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        var metrics = new PpoMetrics();
+        Rescore(batch);
+        return Learn(batch, finished, iteration, progress, cancellation);
+    }
+
+    /// <summary>Fills log π_old, entropies and V_old with the weights as they are now.</summary>
+    /// <exception cref="NumericalException">A log-prob or value is NaN or infinite; the message names the tensor.</exception>
+    public void Rescore(PpoBatch batch)
+    {
         var scorer = new PolicyScorer(_policy, _critic, _config.MicroBatchTokens * 2, _run.Generation.Temperature, _device);
         scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, batch.OldValues);
+        if (batch.OldLogProbs.All(double.IsFinite) && batch.OldValues.All(double.IsFinite)) return;
+        throw new NumericalException($"The policy's own log-probs or values of the responses are NaN or infinite before the first update.{NonFinite()} Go on from an older checkpoint with a lower optimizer.learning_rate.");
+    }
+
+    /// <summary>Rewards, advantages and the epochs of minibatch steps on a batch that <see cref="Rescore"/> filled.</summary>
+    public PpoMetrics Learn(PpoBatch batch, bool[] finished, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    {
+        var metrics = new PpoMetrics();
         (metrics.KlPerSequence, Moments scoreMoments) = PpoAdvantages.Fill(batch, finished, _config, State);
         metrics.KlCoefficient = State.KlCoefficient;
         metrics.Observe(batch);
@@ -98,10 +113,11 @@ public sealed class PpoTrainer : IDisposable
 
         if (!double.IsFinite(result.Loss))
         {
-            throw new NumericalException($"The PPO loss is {result.Loss} in iteration {iteration}, responses {string.Join(", ", rows.Take(8))}…; no step was taken.");
+            throw new NumericalException($"The PPO loss is {result.Loss} in iteration {iteration}, responses {string.Join(", ", rows.Take(8))}…; no step was taken.{NonFinite()}");
         }
 
-        double learningRate = LearningRate.At(_run.Optimizer, PolicyOptimizer.Step, iteration / (double)_run.Iterations);
+        // Iterations count from 1: the first trains at the peak, and the last one still above the final fraction.
+        double learningRate = LearningRate.At(_run.Optimizer, PolicyOptimizer.Step, (iteration - 1) / (double)_run.Iterations);
         result.LearningRate = learningRate;
         result.GradientNorm = PolicyOptimizer.TakeStep(learningRate);
         CriticOptimizer?.TakeStep(learningRate);
@@ -124,6 +140,8 @@ public sealed class PpoTrainer : IDisposable
         Tensor valueGradient = tensor(loss.ValueGradient).to(_device);
         autograd.backward([chosen, values], [stateGradient, valueGradient]);
     }
+
+    private string NonFinite() => ModelParts.NonFinite(_policy) is { Length: > 0 } found ? found : _critic is null ? "" : ModelParts.NonFinite(_critic);
 
     private Tensor CriticValues(CollatedBatch collated, Tensor policyStates)
     {

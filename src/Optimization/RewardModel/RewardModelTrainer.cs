@@ -20,7 +20,7 @@ public sealed class RewardModelTrainer : IDisposable
     {
         (_model, _config) = (model, config);
         _device = device(config.Device);
-        Optimizer = new AdamW(model.Parameters.Flat, model.Parameters.Gradient!, ModelParts.DecayMask(model), config.Optimizer);
+        Optimizer = ModelParts.Optimizer(model, config.Optimizer);
     }
 
     public AdamW Optimizer { get; }
@@ -42,7 +42,7 @@ public sealed class RewardModelTrainer : IDisposable
             autograd.backward(scores, tensor(gradient).to(scores.dtype).to(_device));
         }
 
-        if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}. Lower optimizer.learning_rate or look for NaN in the labels.");
+        if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or look for NaN in the labels.");
         return (loss, Optimizer.TakeStep(LearningRate.At(_config.Optimizer, Optimizer.Step, progress)));
     }
 

@@ -21,7 +21,7 @@ public sealed class SftTrainer : IDisposable
         (_model, _config) = (model, config);
         _device = device(config.Device);
         _head = ModelParts.Head(model);
-        Optimizer = new AdamW(model.Parameters.Flat, model.Parameters.Gradient!, ModelParts.DecayMask(model), config.Optimizer);
+        Optimizer = ModelParts.Optimizer(model, config.Optimizer);
     }
 
     public AdamW Optimizer { get; }
@@ -49,7 +49,7 @@ public sealed class SftTrainer : IDisposable
 
         if (!double.IsFinite(loss))
         {
-            throw new NumericalException($"The loss is {loss} at optimiser step {Optimizer.Step + 1}. Lower optimizer.learning_rate, or look for NaN in the weights.");
+            throw new NumericalException($"The loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate.");
         }
 
         return (loss, Optimizer.TakeStep(LearningRate.At(_config.Optimizer, Optimizer.Step, progress)));
