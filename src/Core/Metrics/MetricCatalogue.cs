@@ -73,6 +73,8 @@ public sealed class MetricCatalogue
         .Add("accuracy", "1", "share of right predictions on the training batch", "1 at once: a leak of the label.")
         .Add("eval/loss", "nats", "the loss on held-out data", "Rises while loss falls: over-fitting; stop or use more data.")
         .Add("eval/accuracy", "1", "share of right predictions on held-out data", "0.5 on two classes: nothing was learnt.")
+        .Add("eval/r2", "1", "1 − Σ(r − y)² / Σ(y − ȳ)² of predicted scores on held-out data", "0 or less: no better than the mean score.")
+        .Add("eval/calibration_error", "1", "Σ over 15 bins of σ(r) of share · |accuracy − confidence| on held-out labels (Guo 2017)", "Above 0.1: the reward's size cannot be trusted; train shorter or regularise.")
         .Add("eval/bits_per_byte", "bits", "held-out negative log-likelihood in bits / UTF-8 bytes of the text", "Above an n-gram model's: the model is too small or under-trained.")
         .Add("epoch", "epochs", "share of the data seen", "–")
         .Add("time/iteration_seconds", "s", "wall-clock of the iteration", "Grows: a leak, or a machine that is shared.")

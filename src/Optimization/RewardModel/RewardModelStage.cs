@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Tokenization;
@@ -17,12 +18,17 @@ public static class RewardModelStage
         using Tokenizer tokenizer = Tokenizer.Open(tokenizerFolder);
         (List<RewardExample> training, List<RewardExample> heldOut) = RewardData.Load(config, tokenizer, cancellation);
         using LlamaModel model = StartModel.Scalar(config, tokenizer);
+        if (config.MaxLength > model.Config.MaxPositionEmbeddings)
+        {
+            throw new ConfigurationException($"max_length is {config.MaxLength}; the model has {model.Config.MaxPositionEmbeddings} positions. Use at most that.");
+        }
+
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {training.Count:N0} examples for training, {heldOut.Count:N0} held out");
         using var trainer = new RewardModelTrainer(model, config);
-        var log = new TrainingLog(config.Output, "reward-model");
-
         long steps = (long)Math.Ceiling(config.Epochs * training.Count / config.BatchSize);
         if (config.MaxSteps > 0) steps = Math.Min(steps, config.MaxSteps);
+        if (steps == 0) throw new ConfigurationException($"epochs is {config.Epochs}: that is no step at all. Give a positive number.");
+        using var log = new TrainingLog(config.Output, "reward-model", steps);
         List<RewardExample> sample = Sample(heldOut, config.EvaluateRows, config.Seed);
         double best = double.NegativeInfinity, smooth = double.NaN;
         Stopwatch clock = Stopwatch.StartNew();
@@ -43,25 +49,30 @@ public static class RewardModelStage
 
             (double loss, double norm) = trainer.Step(batch, (uint)epoch, step / (double)steps);
             smooth = double.IsNaN(smooth) ? loss : (0.98 * smooth) + (0.02 * loss);
+            log.Advance(smooth);
             bool last = step == steps - 1;
             if ((step + 1) % config.EvaluateEvery != 0 && !last) continue;
             RewardQuality quality = RewardQuality.Of(config, sample, trainer.Evaluate(sample));
-            if (quality.Headline >= best)
+            // NaN (nothing is held out) is never better or worse: the newest weights are then kept.
+            if (!(quality.Headline < best))
             {
                 best = quality.Headline;
                 model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
             }
 
+            double rate = (step + 1) * config.BatchSize / clock.Elapsed.TotalSeconds, left = clock.Elapsed.TotalMinutes / (step + 1) * (steps - step - 1);
             log.Row(
-                ("step", step + 1), ("loss", smooth), ("held_out_loss", quality.Loss), (quality.HeadlineName, quality.Headline), ("held_out_calibration_error", quality.CalibrationError),
-                ("grad_norm", norm), ("time/examples_per_s", (step + 1) * config.BatchSize / clock.Elapsed.TotalSeconds),
-                ("time/minutes_left", clock.Elapsed.TotalMinutes / (step + 1) * (steps - step - 1)));
+                string.Create(CultureInfo.InvariantCulture, $"step {step + 1}"), string.Create(CultureInfo.InvariantCulture, $"{rate:F1} examples/s, {left:F1} minutes left"),
+                ("loss", smooth), ("eval/loss", quality.Loss), (quality.HeadlineName, quality.Headline), ("eval/calibration_error", quality.CalibrationError),
+                ("grad_norm", norm), ("epoch", (step + 1) * config.BatchSize / (double)training.Count));
         }
 
         using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device));
         using var final = new RewardModelTrainer(saved, config);
         RewardQuality result = RewardQuality.Of(config, heldOut, final.Evaluate(heldOut));
-        log.Row(("final", 1), ("held_out_examples", heldOut.Count), ("held_out_loss", result.Loss), (result.HeadlineName, result.Headline), ("held_out_calibration_error", result.CalibrationError));
+        log.Row(
+            "saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"),
+            ("eval/loss", result.Loss), (result.HeadlineName, result.Headline), ("eval/calibration_error", result.CalibrationError));
         return result.Headline;
     }
 

@@ -4,7 +4,7 @@ using Rlhf.Core;
 namespace Rlhf.Optimization;
 
 /// <summary>How good held-out scores are.</summary>
-/// <param name="HeadlineName">The metric's name.</param>
+/// <param name="HeadlineName">The metric's name in the catalogue.</param>
 /// <param name="Headline">Accuracy of labels or comparisons, or R² of scores.</param>
 /// <param name="Loss">Mean objective.</param>
 /// <param name="CalibrationError">Expected calibration error of σ(r) in 15 equal bins (Guo et al. 2017); NaN where there is no probability.</param>
@@ -17,7 +17,7 @@ public sealed record RewardQuality(string HeadlineName, double Headline, double 
     /// <param name="scores">[examples][texts].</param>
     public static RewardQuality Of(RewardModelConfig config, IReadOnlyList<RewardExample> examples, double[][] scores)
     {
-        if (examples.Count == 0) return new RewardQuality("held_out_accuracy", double.NaN, double.NaN, double.NaN);
+        if (examples.Count == 0) return new RewardQuality("eval/accuracy", double.NaN, double.NaN, double.NaN);
         double[] flat = [.. scores.SelectMany(s => s)], labels = [.. examples.Select(e => e.Label)];
         int[] offsets = RaggedOffsets.FromLengths([.. scores.Select(s => s.Length)]);
         double loss = RewardObjectives.Evaluate(config, flat, offsets, labels, 1.0 / examples.Count, new double[flat.Length]);
@@ -25,15 +25,15 @@ public sealed record RewardQuality(string HeadlineName, double Headline, double 
         {
             case RewardObjective.Regression or RewardObjective.Huber:
                 double mean = labels.Average(), error = flat.Zip(labels, (r, y) => (r - y) * (r - y)).Sum(), total = labels.Sum(y => (y - mean) * (y - mean));
-                return new RewardQuality("held_out_r2", total > 0 ? 1 - (error / total) : double.NaN, loss, double.NaN);
+                return new RewardQuality("eval/r2", total > 0 ? 1 - (error / total) : double.NaN, loss, double.NaN);
             case RewardObjective.Binary:
                 double[] p = [.. flat.Select(r => 1 / (1 + Math.Exp(-r)))];
                 double right = flat.Zip(labels, (r, y) => r > 0 == y > 0.5 ? 1.0 : 0).Average();
-                return new RewardQuality("held_out_accuracy", right, loss, ExpectedCalibrationError(p, labels));
+                return new RewardQuality("eval/accuracy", right, loss, ExpectedCalibrationError(p, labels));
             default:
                 // The first text is the preferred one; a tie counts half.
                 double first = scores.Average(s => s.Skip(1).All(r => r < s[0]) ? 1.0 : s.Skip(1).Any(r => r > s[0]) ? 0 : 0.5);
-                return new RewardQuality("held_out_accuracy", first, loss, double.NaN);
+                return new RewardQuality("eval/accuracy", first, loss, double.NaN);
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Tokenization;
@@ -20,12 +19,17 @@ public static class SftStage
         using Tokenizer tokenizer = Tokenizer.Open(tokenizerFolder);
         SftData data = SftData.Load(config, tokenizer, cancellation);
         using LlamaModel model = StartModel.LanguageModel(config.Model, config.Architecture, tokenizer, config.Seed, config.Device);
+        if (config.SequenceLength > model.Config.MaxPositionEmbeddings)
+        {
+            throw new ConfigurationException($"sequence_length is {config.SequenceLength}; the model has {model.Config.MaxPositionEmbeddings} positions. Use at most that.");
+        }
+
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.TrainingTokens:N0} tokens for training, {data.HeldOutTokens:N0} held out");
         using var trainer = new SftTrainer(model, config);
-        var log = new TrainingLog(config.Output, "sft");
-
         long steps = (long)Math.Ceiling(config.Epochs * data.Sequences / config.BatchSize);
         if (config.MaxSteps > 0) steps = Math.Min(steps, config.MaxSteps);
+        if (steps == 0) throw new ConfigurationException($"epochs is {config.Epochs}: that is no step at all. Give a positive number.");
+        using var log = new TrainingLog(config.Output, "sft", steps);
         double heldOut = double.NaN, smooth = double.NaN;
         long tokens = 0;
         Stopwatch clock = Stopwatch.StartNew();
@@ -42,6 +46,7 @@ public static class SftStage
             trainingSeconds += Stopwatch.GetElapsedTime(started).TotalSeconds;
             tokens += batch.Sum(b => (long)b.ResponseLength);
             smooth = double.IsNaN(smooth) ? loss : (0.98 * smooth) + (0.02 * loss);
+            log.Advance(smooth);
             bool last = step == steps - 1 || outOfTime;
             if ((step + 1) % config.EvaluateEvery == 0 || last)
             {
@@ -50,8 +55,9 @@ public static class SftStage
                 model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
                 double left = config.MaxMinutes > 0 ? config.MaxMinutes - minutes : clock.Elapsed.TotalMinutes / (step + 1) * (steps - step - 1);
                 log.Row(
-                    ("step", step + 1), ("loss", smooth), ("held_out_loss", heldOut), ("learning_rate", LearningRate.At(config.Optimizer, step, progress)),
-                    ("grad_norm", norm), ("tokens", tokens), ("time/tokens_per_s", tokens / trainingSeconds), ("time/minutes_left", left));
+                    string.Create(CultureInfo.InvariantCulture, $"step {step + 1}"), last ? "" : string.Create(CultureInfo.InvariantCulture, $"{left:F1} minutes left"),
+                    ("loss", smooth), ("eval/loss", heldOut), ("learning_rate", LearningRate.At(config.Optimizer, step, progress)), ("grad_norm", norm),
+                    ("epoch", (step + 1) * config.BatchSize / (double)data.Sequences), ("tokens/trained", tokens), ("time/optimization_tokens_per_second", tokens / trainingSeconds));
             }
 
             if (outOfTime) break;
@@ -65,32 +71,4 @@ public static class SftStage
 public static class TorchThreads
 {
     public static void Apply(int threads) => torch.set_num_threads(threads > 0 ? threads : Environment.ProcessorCount);
-}
-
-/// <summary>One line of JSON and one line of text an evaluation.</summary>
-public sealed class TrainingLog
-{
-    private readonly string _path;
-
-    public TrainingLog(string folder, string name)
-    {
-        Directory.CreateDirectory(folder);
-        _path = Path.Combine(folder, $"{name}.metrics.jsonl");
-        File.WriteAllText(_path, "");
-    }
-
-    public void Row(params (string Name, double Value)[] values)
-    {
-        var json = new StringBuilder("{");
-        var text = new StringBuilder();
-        foreach ((string name, double value) in values)
-        {
-            if (json.Length > 1) json.Append(", ");
-            json.Append('"').Append(name).Append("\": ").Append(double.IsFinite(value) ? value.ToString("R", CultureInfo.InvariantCulture) : "null");
-            text.Append(name).Append(' ').Append(value.ToString("G5", CultureInfo.InvariantCulture)).Append("   ");
-        }
-
-        File.AppendAllText(_path, json.Append("}\n").ToString());
-        Console.WriteLine(text.ToString().TrimEnd());
-    }
 }
