@@ -1,0 +1,79 @@
+using NUnit.Framework;
+using Rlhf.Core;
+
+namespace Rlhf.Optimization.Tests;
+
+public sealed class PpoCheckpointTests : FolderTest
+{
+    private const string Weights = "weights.safetensors", State = "state.json";
+
+    private static RunConfig Run(Critic critic) => PpoFixture.Configuration(ppo => ppo with
+    {
+        Critic = critic, RewardNormalization = RewardNormalization.Running, KlTarget = 3, KlHorizon = 100,
+    });
+
+    [Test]
+    public void ASavedAndLoadedRunIsTheUninterruptedOneToTheBit([Values] Critic critic)
+    {
+        using (var whole = new PpoFixture(Run(critic)))
+        {
+            whole.Train(1);
+            whole.Trainer.Train(PpoFixture.NewBatch(10, seed: 5), whole.Finished, 2);
+            PpoCheckpoint.Save(At("whole"), whole.Policy, whole.CriticModel, whole.Trainer);
+        }
+
+        using (var first = new PpoFixture(Run(critic)))
+        {
+            first.Train(1);
+            PpoCheckpoint.Save(At("half"), first.Policy, first.CriticModel, first.Trainer);
+        }
+
+        using (var second = new PpoFixture(Run(critic)))
+        {
+            PpoCheckpoint.Load(At("half"), second.Policy, second.CriticModel, second.Trainer);
+            Assert.That(second.Trainer.State.Iteration, Is.EqualTo(1));
+            second.Trainer.Train(PpoFixture.NewBatch(10, seed: 5), second.Finished, 2);
+            PpoCheckpoint.Save(At("resumed"), second.Policy, second.CriticModel, second.Trainer);
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(File.ReadAllBytes(Path.Combine(At("resumed"), Weights)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(At("whole"), Weights))), "weights and moments");
+            Assert.That(File.ReadAllText(Path.Combine(At("resumed"), State)), Is.EqualTo(File.ReadAllText(Path.Combine(At("whole"), State))));
+            Assert.That(File.ReadAllText(Path.Combine(At("whole"), State)), Is.Not.EqualTo(File.ReadAllText(Path.Combine(At("half"), State))));
+        });
+    }
+
+    [Test]
+    public void DamageIsFound()
+    {
+        using var at = new PpoFixture(Run(Critic.Shared));
+        PpoCheckpoint.Save(At("c"), at.Policy, null, at.Trainer);
+        string weights = Path.Combine(At("c"), Weights), state = Path.Combine(At("c"), State), text = File.ReadAllText(state);
+        byte[] bytes = File.ReadAllBytes(weights);
+        bytes[^100] ^= 1;
+        File.WriteAllBytes(weights, bytes);
+        string Message() => Assert.Throws<BadModelException>(() => PpoCheckpoint.Load(At("c"), at.Policy, null, at.Trainer))!.Message;
+        Assert.That(Message(), Does.Contain(weights).And.Contain("SHA-256").And.Contain("older checkpoint"), "one bit");
+        File.WriteAllBytes(weights, bytes[..^8]);
+        Assert.That(Message(), Does.Contain("missing or damaged"), "cut short");
+        File.Delete(weights);
+        Assert.That(Message(), Does.Contain("missing or damaged"), "no weights");
+        File.WriteAllText(state, text[..20]);
+        Assert.That(Message(), Does.Contain(state).And.Contain("not a checkpoint"), "half a state");
+        File.WriteAllText(state, "null");
+        Assert.That(Message(), Does.Contain("not a checkpoint"), "no state");
+        Directory.Delete(At("c"), recursive: true);
+        Assert.That(Message(), Does.Contain("not a checkpoint"), "no folder");
+    }
+
+    /// <summary>A checkpoint of a run with a separate critic has a policy without value head.</summary>
+    [Test]
+    public void AnotherShapeIsRefused()
+    {
+        using var shared = new PpoFixture(Run(Critic.Shared));
+        using var separate = new PpoFixture(Run(Critic.Separate));
+        PpoCheckpoint.Save(At("c"), separate.Policy, separate.CriticModel, separate.Trainer);
+        Assert.That(() => PpoCheckpoint.Load(At("c"), shared.Policy, null, shared.Trainer), Throws.TypeOf<BadModelException>());
+    }
+}
