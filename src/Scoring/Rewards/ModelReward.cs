@@ -67,16 +67,17 @@ internal sealed class ModelReward : RewardSource
         return scores;
     }
 
-    // σ(x) = 1/(1+e⁻ˣ); log σ(x) = −log(1+e⁻ˣ), from the side that cannot overflow.
-    private double Transform(double x) => _transform switch
+    /// <summary>σ(r) of a binary model is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
+    private double Transform(double score) => _transform switch
     {
-        "sigmoid" => x >= 0 ? 1 / (1 + Math.Exp(-x)) : Math.Exp(x) / (1 + Math.Exp(x)),
-        "log_sigmoid" => x >= 0 ? -double.LogP1(Math.Exp(-x)) : x - double.LogP1(Math.Exp(x)),
-        _ => x,
+        "sigmoid" => 1 / (1 + Math.Exp(-score)),
+        "log_sigmoid" => Math.Min(score, 0) - Math.Log(1 + Math.Exp(-Math.Abs(score))),
+        _ => score,
     };
 
     protected override void Dispose(bool disposing)
     {
         foreach (RewardModel model in _models) model.Dispose();
+        base.Dispose(disposing);
     }
 }

@@ -39,5 +39,9 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
         return result;
     }
 
-    protected override void Dispose(bool disposing) => _function.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        _function.Dispose();
+        base.Dispose(disposing);
+    }
 }

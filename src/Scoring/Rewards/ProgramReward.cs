@@ -44,8 +44,9 @@ internal sealed class ProgramReward : IRewardFunction
         }
         catch (Exception e)
         {
+            EngineException? ended = e is IOException ? Ended(e) : null;
             Dispose(); // what is left in its pipes belongs to rows that nobody waits for
-            if (e is IOException) throw Ended(e);
+            if (ended is not null) throw ended;
             throw;
         }
     }
