@@ -1,17 +1,20 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Rlhf.Core;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
 /// <summary><c>rlhf-score</c>: rewards and reference log-probs for rollouts or any data set.</summary>
-public static class ScoreCommand
+public static partial class ScoreCommand
 {
     public static RootCommand Create()
     {
         var input = new Option<string>("--in") { Description = "Rows to score: Parquet, JSONL or CSV; a file or a quoted pattern.", HelpName = "FILE", Required = true };
         var output = new Option<string>("--out") { Description = "Where the rows go, with every input column kept and rewards, score, reference_logprobs added.", HelpName = "FILE.parquet", Required = true };
-        var models = new Option<string[]>("--reward-model") { Description = "ONNX reward-model folder; repeatable. NAME=DIR names its column, DIR@W weighs it.", HelpName = "DIR", DefaultValueFactory = _ => [] };
+        var models = new Option<string[]>("--reward-model") { Description = "ONNX reward-model folder; repeatable. NAME=DIR names its column, DIR@W weighs it. An ensemble is mean(DIR,DIR), min(DIR,DIR) or mean-std*0.5(DIR,DIR).", HelpName = "DIR", DefaultValueFactory = _ => [] };
         var rules = new Option<string[]>("--rule")
         {
             Description = "Rule reward, NAME[:k=v,…]; repeatable; NAME@W:… weighs it. " + string.Join("; ", RuleCatalogue.Rules.Values.Select(r => r.Help)),
@@ -23,6 +26,11 @@ public static class ScoreCommand
         var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
         var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 8192 };
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var programs = new Option<string[]>("--reward-program") { Description = "Shell command that reads one JSON row a line and answers {\"reward\": …} a line; repeatable. NAME@W=COMMAND names and weighs it.", HelpName = "COMMAND", DefaultValueFactory = _ => [] };
+        var endpoints = new Option<string[]>("--reward-url") { Description = "HTTP endpoint: {\"rows\": […]} is answered by {\"rewards\": […]}; repeatable. NAME@W=URL names and weighs it.", HelpName = "URL", DefaultValueFactory = _ => [] };
+        var assemblies = new Option<string[]>("--reward-assembly") { Description = ".NET assembly with a public class that implements IRewardFunction; repeatable. NAME@W=FILE.dll names and weighs it.", HelpName = "FILE.dll", DefaultValueFactory = _ => [] };
+        var timeout = new Option<double>("--reward-timeout") { Description = "Seconds to wait for one answer of a program or endpoint.", HelpName = "S", DefaultValueFactory = _ => 60 };
+        var windowRows = new Option<int>("--window-rows") { Description = "Rows sorted by length together; a stopped run goes on after the last finished window.", HelpName = "N", DefaultValueFactory = _ => ScoringStage.WindowRows };
         var transform = new Option<string>("--transform") { Description = "What is done to a reward model's output: none, sigmoid (P of a binary model), log_sigmoid.", DefaultValueFactory = _ => "none" };
         transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
@@ -30,6 +38,7 @@ public static class ScoreCommand
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
             input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform,
+            programs, endpoints, assemblies, timeout, windowRows,
         };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -47,35 +56,47 @@ public static class ScoreCommand
                 if (parsed.GetResult(tokens) is null or { Implicit: true }) budget = run.Scoring.BatchTokens;
             }
 
+            double seconds = parsed.GetValue(timeout);
+            if (!(seconds is > 0 and <= 86400)) throw new ConfigurationException($"--reward-timeout is {seconds}; it must be above 0 and at most 86400 seconds.");
+            if (parsed.GetValue(windowRows) < 1) throw new ConfigurationException($"--window-rows is {parsed.GetValue(windowRows)}; it must be at least 1.");
+            TimeSpan patience = TimeSpan.FromSeconds(seconds);
+            OutsideReward[] outside =
+            [
+                .. parsed.GetValue(programs)!.Select(p => Outside(p, "program", c => new ProgramReward(c, patience))),
+                .. parsed.GetValue(endpoints)!.Select(p => Outside(p, "endpoint", a => new HttpReward(Address(a), patience))),
+                .. parsed.GetValue(assemblies)!.Select(p => Outside(p, "assembly", AssemblyReward.Open)),
+            ];
             if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
             var job = new ScoringJob
             {
                 Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!, Rewards = rewards, Reference = parsed.GetValue(reference)!,
                 PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = parsed.GetValue(threads),
+                WindowRows = parsed.GetValue(windowRows),
             };
-            Run(job, common.DryRun, cancellation);
+            Run(job, outside, common.DryRun, cancellation);
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
     }
 
-    private static void Run(ScoringJob job, bool dryRun, CancellationToken cancellation)
+    private static void Run(ScoringJob job, IReadOnlyList<OutsideReward> outside, bool dryRun, CancellationToken cancellation)
     {
-        using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads);
+        using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads, outside);
         if (dryRun)
         {
-            System.Console.WriteLine($"would score {job.Input} into {job.Output} with {job.Rewards.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
+            System.Console.WriteLine($"would score {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
             return;
         }
 
-        long total = Trajectories.DataReader.Open(job.Input) is var reader ? Count(reader) : 0;
+        long total = Count(job.Input), start = Stopwatch.GetTimestamp();
         ScoringSummary summary;
         using (var progress = new ProgressReport("scoring", total, "rows"))
         {
             long done = 0;
             summary = stage.Run(job, rows =>
             {
-                progress.Advance(rows - done);
+                double rate = stage.TokensScored / Stopwatch.GetElapsedTime(start).TotalSeconds;
+                progress.Advance(rows - done, rate > 0 ? string.Create(CultureInfo.InvariantCulture, $"{rate:0} tokens/s") : null);
                 done = rows;
             }, cancellation);
         }
@@ -87,10 +108,27 @@ public static class ScoreCommand
         if (summary.Excluded > 0) Log.Warning($"{summary.Excluded:N0} of {summary.Rows:N0} rows have no score: a reward did not apply to them.");
     }
 
-    private static long Count(Trajectories.DataReader reader)
+    private static long Count(string input)
     {
-        using (reader) return reader.CountRows();
+        using DataReader reader = DataReader.Open(input);
+        return reader.CountRows();
     }
+
+    /// <summary>[NAME[@WEIGHT]=]SOURCE</summary>
+    private static OutsideReward Outside(string text, string kind, Func<string, IRewardFunction> open)
+    {
+        Match match = NamePrefix().Match(text);
+        string source = match.Success ? text[match.Length..] : text;
+        (string name, double weight) = match.Success ? Weight(match.Groups[1].Value) : (kind, 1);
+        return new OutsideReward(name, weight, source, () => open(source));
+    }
+
+    private static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? address) && address.Scheme is "http" or "https"
+        ? address!
+        : throw new ConfigurationException($"--reward-url: '{text}' is no http or https address.");
+
+    [GeneratedRegex(@"^([A-Za-z][\w.-]*(?:@[-+.\d]+)?)=", RegexOptions.CultureInvariant)]
+    private static partial Regex NamePrefix();
 
     /// <summary>[NAME=]DIR[@WEIGHT]</summary>
     private static RewardSourceConfig Model(string text, RewardInput reads)

@@ -13,7 +13,7 @@ public sealed record SamplingOptions
     /// <summary>Keep the k most likely tokens (ties of the k-th stay); 0 keeps all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Keep the smallest set of most likely tokens whose mass reaches p (at least one); 1 keeps all.</summary>
+    /// <summary>Keep the most likely tokens whose mass together does not exceed p, at least one, with the ties of the last; 1 keeps all.</summary>
     public double TopP { get; init; } = 1;
 
     /// <summary>Keep tokens with probability ≥ MinP × the largest; 0 keeps all.</summary>

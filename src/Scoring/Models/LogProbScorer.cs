@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
 
@@ -11,14 +12,25 @@ public sealed class LogProbScorer : IDisposable
 {
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
-    private readonly string _folder;
 
     public LogProbScorer(string folder, int threads = 0)
     {
-        _folder = folder;
+        Folder = folder;
         if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
+        MaxLength = ContextLength(Path.Combine(folder, "genai_config.json"));
         _session = OnnxSession.Open(folder, "scorer.onnx", threads);
     }
+
+    public string Folder { get; }
+
+    /// <summary>Most tokens of a sequence, from genai_config.json.</summary>
+    public int MaxLength { get; }
+
+    /// <summary>Real tokens read so far.</summary>
+    public long TokensScored { get; private set; }
+
+    /// <summary>Tokens computed so far, padding included.</summary>
+    public long TokensComputed { get; private set; }
 
     /// <summary>Scores one batch of prompt + response.</summary>
     /// <param name="sequences">(prompt tokens, response tokens) of all rows of the window.</param>
@@ -33,7 +45,10 @@ public sealed class LogProbScorer : IDisposable
             (int[] prompt, int[] response) = sequences[r];
             time = Math.Max(time, prompt.Length + response.Length - 1); // the last token is predicted, never read
             tokens += response.Length;
+            TokensScored += prompt.Length + response.Length - 1;
         }
+
+        TokensComputed += (long)rows.Length * time;
 
         long[] ids = new long[rows.Length * time], positions = new long[tokens], targets = new long[tokens];
         int[] lengths = new int[rows.Length];
@@ -57,7 +72,7 @@ public sealed class LogProbScorer : IDisposable
         using OrtValue target = OrtValue.CreateTensorValueFromMemory(targets, [tokens]);
         using OrtValue heat = OrtValue.CreateTensorValueFromMemory(new[] { (float)temperature }, []);
         using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
-            _folder, () => _session.Run(_run, ["input_ids", "lengths", "rows", "targets", "temperature"], [input, length, row, target, heat], ["logprobs"]));
+            Folder, () => _session.Run(_run, ["input_ids", "lengths", "rows", "targets", "temperature"], [input, length, row, target, heat], ["logprobs"]));
         ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
         at = 0;
         foreach (int r in rows)
@@ -66,11 +81,25 @@ public sealed class LogProbScorer : IDisposable
             float[] own = values.Slice(at, count).ToArray();
             foreach (float p in own)
             {
-                if (!float.IsFinite(p)) throw new NumericalException($"The model in {_folder} gave a log-prob of {p}; its weights are broken.");
+                if (!float.IsFinite(p)) throw new NumericalException($"The model in {Folder} gave a log-prob of {p}; its weights are broken.");
             }
 
             logProbs[r] = own;
             at += count;
+        }
+    }
+
+    private static int ContextLength(string config)
+    {
+        if (!File.Exists(config)) throw new BadModelException($"{config}: file not found. A policy's ONNX folder comes from './rlhf export --model DIR --out DIR'; a reward model is none.");
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
+            return document.RootElement.GetProperty("model").GetProperty("context_length").GetInt32();
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new BadModelException($"{config}: not a policy's configuration, model.context_length cannot be read ({e.Message}).", e);
         }
     }
 

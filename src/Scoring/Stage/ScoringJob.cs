@@ -26,6 +26,9 @@ public sealed record ScoringJob
     /// <summary>Temperature of reference log-probs where the rows do not tell their own.</summary>
     public double Temperature { get; init; } = 1;
 
+    /// <summary>Most rows of a window: rows are sorted by length inside one, and a stopped run goes on after the last finished one.</summary>
+    public int WindowRows { get; init; } = ScoringStage.WindowRows;
+
     /// <summary>0: all cores.</summary>
     public int Threads { get; init; }
 }

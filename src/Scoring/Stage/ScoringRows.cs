@@ -10,9 +10,12 @@ namespace Rlhf.Scoring;
 /// <param name="Temperature">Sampling temperature where the row tells it.</param>
 public sealed record ScoringRow(long Number, RuleInput Input, (int[] Prompt, int[] Response)? Tokens, double? Temperature);
 
-/// <summary>Reads the columns that scoring needs, in windows.</summary>
+/// <summary>Reads the columns that scoring needs, and no others, in windows.</summary>
 internal sealed class ScoringRows : IDisposable
 {
+    /// <summary>Most characters of a window, so that long texts do not fill the memory.</summary>
+    public const int WindowCharacters = 1 << 24;
+
     private readonly DataReader _reader;
     private readonly ScoringJob _job;
     private readonly int _prompt;
@@ -21,32 +24,68 @@ internal sealed class ScoringRows : IDisposable
     private readonly int _promptTokens;
     private readonly int _responseTokens;
     private readonly int _temperature;
+    private readonly (string Name, int Column)[] _further;
 
-    public ScoringRows(ScoringJob job)
+    /// <param name="job">Input and column names.</param>
+    /// <param name="further">Columns that rewards read where they exist.</param>
+    public ScoringRows(ScoringJob job, IEnumerable<string> further)
     {
         _job = job;
-        _reader = DataReader.Open(job.Input);
+        IReadOnlyList<DataColumn> file;
+        using (DataReader all = DataReader.Open(job.Input))
+        {
+            all.Require(job.ResponseColumn);
+            // Reviews and other plain texts have no prompt: the default column may be missing, a named one may not.
+            if (job.PromptColumn != "prompt") all.Require(job.PromptColumn);
+            file = all.FileColumns;
+        }
+
+        HashSet<string> own = [job.ResponseColumn, job.PromptColumn, "metadata", "prompt_tokens", "response_tokens", "temperature"];
+        string[] asked = [.. further.Distinct().Where(c => !own.Contains(c))];
+        var wanted = new List<DataColumn> { new(job.ResponseColumn, TextOrMessages(file, job.ResponseColumn)) };
+        if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, TextOrMessages(file, job.PromptColumn)) { Optional = true });
+        wanted.AddRange(
+        [
+            new DataColumn("metadata", ColumnType.Json) { Optional = true },
+            new DataColumn("prompt_tokens", ColumnType.Int32List) { Optional = true },
+            new DataColumn("response_tokens", ColumnType.Int32List) { Optional = true },
+            new DataColumn("temperature", ColumnType.Double) { Optional = true },
+            .. asked.Select(c => new DataColumn(c, ColumnType.Json) { Optional = true }),
+        ]);
+        _reader = DataReader.Open(job.Input, new ReadOptions { Columns = [.. wanted.DistinctBy(c => c.Name)] });
         _response = _reader.Require(job.ResponseColumn);
-        // Reviews and other plain texts have no prompt: the default column may be missing, a named one may not.
-        _prompt = job.PromptColumn == "prompt" ? _reader.Find("prompt") : _reader.Require(job.PromptColumn);
+        _prompt = _reader.Find(job.PromptColumn);
         _metadata = _reader.Find("metadata");
-        _promptTokens = Typed("prompt_tokens", ColumnType.Int32List);
-        _responseTokens = Typed("response_tokens", ColumnType.Int32List);
-        _temperature = Typed("temperature", ColumnType.Double);
+        _promptTokens = _reader.Find("prompt_tokens");
+        _responseTokens = _reader.Find("response_tokens");
+        _temperature = _reader.Find("temperature");
+        _further = [.. asked.Select(c => (c, _reader.Find(c))).Where(c => c.Item2 >= 0)];
     }
 
-    public IEnumerable<List<ScoringRow>> Windows(int rows)
+    /// <summary>Rows in file order, in windows whose cuts depend on the data alone.</summary>
+    /// <param name="rows">Most rows of a window.</param>
+    /// <param name="range">Which rows; null: all.</param>
+    public IEnumerable<List<ScoringRow>> Windows(int rows, (long First, long Count)? range = null)
     {
-        var window = new List<ScoringRow>(rows);
+        (long first, long count) = range ?? (0, long.MaxValue);
+        var window = new List<ScoringRow>();
+        long characters = 0;
         foreach (RowBatch batch in _reader.Batches())
         {
             for (int row = 0; row < batch.Count; row++)
             {
-                window.Add(Row(batch, row));
-                if (window.Count < rows) continue;
+                long number = batch.FirstRow + row;
+                if (number < first) continue;
+                if (number - first >= count) break;
+                ScoringRow read = Row(batch, row);
+                window.Add(read);
+                characters += read.Input.Prompt.Length + read.Input.Response.Length;
+                if (window.Count < rows && characters < WindowCharacters) continue;
                 yield return window;
-                window = new List<ScoringRow>(rows);
+                (window, characters) = ([], 0);
             }
+
+            if (batch.FirstRow + batch.Count - first >= count) break;
         }
 
         if (window.Count > 0) yield return window;
@@ -59,23 +98,35 @@ internal sealed class ScoringRows : IDisposable
             : null;
         string response = Text(batch, _response, row) ?? throw batch.Bad(_response, row, $"has no {_job.ResponseColumn}; a row to be scored needs one");
         string prompt = _prompt >= 0 ? Text(batch, _prompt, row) ?? "" : "";
-        string? metadata = _metadata >= 0 ? Text(batch, _metadata, row) : null;
+        string? metadata = _metadata >= 0 && !batch.IsNull(_metadata, row) ? batch.GetString(_metadata, row) : null;
         double? temperature = _temperature >= 0 && !batch.IsNull(_temperature, row) ? batch.GetDouble(_temperature, row) : null;
-        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata), tokens, temperature);
+        if (temperature is { } t && !(t > 0 && double.IsFinite(t))) throw batch.Bad(_temperature, row, $"is {t}; log-probs need a temperature above 0");
+        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata, Further(batch, row)), tokens, temperature);
     }
 
+    private Dictionary<string, string>? Further(RowBatch batch, int row)
+    {
+        if (_further.Length == 0) return null;
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach ((string name, int column) in _further)
+        {
+            if (!batch.IsNull(column, row)) values[name] = batch.GetString(column, row)!;
+        }
+
+        return values;
+    }
+
+    // Conversations are read as their contents, one after the other.
     private string? Text(RowBatch batch, int column, int row)
     {
         if (batch.IsNull(column, row)) return null;
-        return _reader.Columns[column].Type switch
-        {
-            ColumnType.Messages => string.Concat((batch.GetMessages(column, row) ?? []).Select(m => m.Content)),
-            ColumnType.Text or ColumnType.Json => batch.GetString(column, row),
-            ColumnType type => throw batch.Bad(column, row, $"is {type}; a text is expected"),
-        };
+        return _reader.Columns[column].Type == ColumnType.Messages
+            ? string.Concat((batch.GetMessages(column, row) ?? []).Select(m => m.Content))
+            : batch.GetString(column, row);
     }
 
-    private int Typed(string name, ColumnType type) => _reader.Find(name) is >= 0 and int i && _reader.Columns[i].Type == type ? i : -1;
+    private static ColumnType TextOrMessages(IReadOnlyList<DataColumn> file, string name) =>
+        file.FirstOrDefault(c => c.Name == name)?.SqlType.EndsWith(']') == true ? ColumnType.Messages : ColumnType.Text;
 
     public void Dispose() => _reader.Dispose();
 }

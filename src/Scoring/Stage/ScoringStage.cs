@@ -1,20 +1,14 @@
+using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Tokenization;
 using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
-/// <summary>What a scoring run did.</summary>
-/// <param name="Rows">Rows written.</param>
-/// <param name="Excluded">Rows without a score because a reward did not apply.</param>
-/// <param name="Means">Mean of each reward over the rows that have it.</param>
-/// <param name="MeanScore">Mean weighted sum.</param>
-/// <param name="Tokens">Real tokens that reward models read.</param>
-public sealed record ScoringSummary(long Rows, long Excluded, IReadOnlyDictionary<string, double> Means, double MeanScore, long Tokens);
-
 /// <summary>
 /// Scores any table row by row in windows: rewards, their weighted sum, reference log-probs. Every input column is kept, rows stay in order,
-/// memory does not grow with the file. Engines stay open between runs, so the loop and the executable share this class.
+/// memory does not grow with the file. A run that was stopped goes on after its last finished window. Engines stay open between runs, so
+/// the loop and the executable share this class.
 /// </summary>
 public sealed class ScoringStage : IDisposable
 {
@@ -24,44 +18,84 @@ public sealed class ScoringStage : IDisposable
     private readonly IReadOnlyList<RewardSource> _sources;
     private readonly LogProbScorer? _reference;
     private readonly Tokenizer? _referenceTokenizer;
+    private readonly int _threads;
 
     /// <param name="rewards">Models and rules.</param>
     /// <param name="reference">Policy folder for reference log-probs; empty: none.</param>
     /// <param name="threads">0: all cores.</param>
-    public ScoringStage(IReadOnlyList<RewardSourceConfig> rewards, string reference, int threads)
+    /// <param name="outside">Rewards from programs, endpoints and assemblies.</param>
+    public ScoringStage(IReadOnlyList<RewardSourceConfig> rewards, string reference, int threads, IReadOnlyList<OutsideReward>? outside = null)
     {
-        if (rewards.Count == 0 && reference.Length == 0)
+        if (rewards.Count == 0 && reference.Length == 0 && outside is not { Count: > 0 })
         {
             throw new ConfigurationException("Nothing to score with: give at least one --reward-model, --rule or --reference.");
         }
 
-        _sources = RewardSource.Open(rewards, threads);
-        if (reference.Length == 0) return;
-        _reference = new LogProbScorer(reference, threads);
-        _referenceTokenizer = Tokenizer.Open(reference);
+        _threads = threads;
+        _sources = RewardSource.Open(rewards, threads, outside);
+        try
+        {
+            if (reference.Length == 0) return;
+            _reference = new LogProbScorer(reference, threads);
+            _referenceTokenizer = Tokenizer.Open(reference);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
+
+    /// <summary>Real tokens that models have read in all runs so far.</summary>
+    public long TokensScored => _sources.Sum(s => s.TokensScored) + (_reference?.TokensScored ?? 0);
+
+    /// <summary>Tokens that models have computed in all runs so far, padding included.</summary>
+    public long TokensComputed => _sources.Sum(s => s.TokensComputed) + (_reference?.TokensComputed ?? 0);
 
     /// <summary>Scores a file.</summary>
     /// <param name="job">Input, output and columns.</param>
     /// <param name="progress">Called with (rows done) after each window.</param>
-    /// <param name="cancellation">Honoured between batches; nothing half-written stays.</param>
+    /// <param name="cancellation">Honoured between batches; finished windows are kept for the next run, the output is not there.</param>
+    /// <exception cref="BadDataException">A file, column or row is bad, or the output cannot be written.</exception>
+    /// <exception cref="NumericalException">A reward is not finite.</exception>
     public ScoringSummary Run(ScoringJob job, Action<long>? progress = null, CancellationToken cancellation = default)
     {
-        var tally = new Tally(_sources);
-        ScoredFile.Augment(job.Input, job.Output, Windows(job, tally, progress, cancellation));
-        return tally.Summary(_sources.Sum(s => s.TokensScored));
+        _ = FileFormats.Of(job.Output);
+        if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
+        using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns));
+        using ScoringWork work = ScoringWork.Open(job.Output, Fingerprint(job), _sources.Count);
+        if (work.Rows > 0) Log.Info($"{job.Output}: a run was stopped after {work.Rows.ToString("N0", CultureInfo.InvariantCulture)} rows; going on from there.");
+        try
+        {
+            Compute(job, rows, work, progress, cancellation);
+        }
+        catch (OperationCanceledException) when (work.Rows > 0)
+        {
+            throw new InterruptedException($"Interrupted after {work.Rows} rows, which are kept. The same command goes on from there.");
+        }
+
+        var tally = new ScoringTally(_sources);
+        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)));
+        work.Complete();
+        return tally.Summary();
     }
 
-    private IEnumerable<RowScores> Windows(ScoringJob job, Tally tally, Action<long>? progress, CancellationToken cancellation)
+    private void Compute(ScoringJob job, ScoringRows rows, ScoringWork work, Action<long>? progress, CancellationToken cancellation)
     {
-        using var rows = new ScoringRows(job);
-        foreach (List<ScoringRow> window in rows.Windows(WindowRows))
+        long before = work.Rows, seen = 0;
+        foreach (List<ScoringRow> window in rows.Windows(job.WindowRows))
         {
-            RuleInput[] inputs = [.. window.Select(r => r.Input)];
-            double?[][] rewards = [.. _sources.Select(s => s.Score(inputs, job.BatchTokens, cancellation))];
-            float[][]? reference = _reference is null ? null : Reference(window, job, cancellation);
-            for (int i = 0; i < window.Count; i++) yield return tally.Row(i, rewards, reference?[i]);
-            progress?.Invoke(tally.Rows);
+            cancellation.ThrowIfCancellationRequested();
+            seen += window.Count;
+            if (seen > before)
+            {
+                RuleInput[] inputs = [.. window.Select(r => r.Input)];
+                RewardValue[][] rewards = [.. _sources.Select(s => s.Score(inputs, job.BatchTokens, cancellation))];
+                float[][]? reference = _reference is null ? null : Reference(window, job, cancellation);
+                work.Append([.. window.Select((_, i) => new RowResult([.. rewards.Select(r => r[i])], reference?[i]))]);
+            }
+
+            progress?.Invoke(seen);
         }
     }
 
@@ -69,8 +103,10 @@ public sealed class ScoringStage : IDisposable
     {
         (int[] Prompt, int[] Response)[] sequences = [.. window.Select(Tokens)];
         float[][] logProbs = new float[window.Count][];
-        // Rows drawn at different temperatures cannot share a batch.
-        foreach (IGrouping<double, int> group in Enumerable.Range(0, window.Count).GroupBy(i => window[i].Temperature ?? job.Temperature))
+        // Rows drawn at different temperatures cannot share a batch; an empty response has nothing to be scored.
+        for (int i = 0; i < logProbs.Length; i++) logProbs[i] = [];
+        IEnumerable<int> filled = Enumerable.Range(0, window.Count).Where(i => sequences[i].Response.Length > 0);
+        foreach (IGrouping<double, int> group in filled.GroupBy(i => window[i].Temperature ?? job.Temperature))
         {
             int[] members = [.. group];
             foreach (int[] batch in TokenBudget.Cut([.. members.Select(i => sequences[i].Prompt.Length + sequences[i].Response.Length)], job.BatchTokens))
@@ -85,63 +121,33 @@ public sealed class ScoringStage : IDisposable
 
     private (int[] Prompt, int[] Response) Tokens(ScoringRow row)
     {
-        if (row.Tokens is { } drawn) return drawn;
-        int[] prompt = _referenceTokenizer!.EncodePrompt(row.Input.Prompt), response = _referenceTokenizer.Encode(row.Input.Response);
-        if (prompt.Length == 0 || response.Length == 0)
+        (int[] prompt, int[] response) = row.Tokens ?? (_referenceTokenizer!.EncodePrompt(row.Input.Prompt), _referenceTokenizer.Encode(row.Input.Response));
+        if (prompt.Length == 0)
         {
-            throw new BadDataException($"row {row.Number}: reference log-probs need at least one token of prompt (or a BOS) and of response; found {prompt.Length} and {response.Length}.");
+            throw new BadDataException($"row {row.Number + 1}: reference log-probs need at least one token before the response (a prompt, or a BOS that the tokenizer adds); found none.");
+        }
+
+        int total = prompt.Length + response.Length;
+        if (total - 1 > _reference!.MaxLength)
+        {
+            throw new BadDataException($"row {row.Number + 1}: prompt and response have {total} tokens; the reference in {_reference.Folder} reads {_reference.MaxLength}. Shorten the row or use a model with a longer context.");
         }
 
         return (prompt, response);
     }
+
+    // All that the numbers depend on. Null where the input's files cannot be listed: then no run counts as the same.
+    private string? Fingerprint(ScoringJob job) => FileStamp.OfInput(job.Input) is not { } input ? null : string.Join('\n',
+    [
+        input, job.PromptColumn, job.ResponseColumn, $"{job.BatchTokens} {job.WindowRows} {job.Temperature:R} {_threads}",
+        _reference is null ? "" : FileStamp.OfFolder(_reference.Folder),
+        .. _sources.Select(s => $"{s.Name}: {s.Fingerprint}"),
+    ]);
 
     public void Dispose()
     {
         foreach (RewardSource source in _sources) source.Dispose();
         _reference?.Dispose();
         _referenceTokenizer?.Dispose();
-    }
-
-    /// <summary>Weighted sums and running means.</summary>
-    private sealed class Tally(IReadOnlyList<RewardSource> sources)
-    {
-        private readonly double[] _sums = new double[sources.Count];
-        private readonly long[] _counts = new long[sources.Count];
-        private double _scoreSum;
-        private long _excluded;
-
-        public long Rows { get; private set; }
-
-        public RowScores Row(int i, double?[][] rewards, float[]? reference)
-        {
-            var named = new Dictionary<string, double>(StringComparer.Ordinal);
-            double? score = sources.Count == 0 ? null : 0;
-            for (int s = 0; s < sources.Count; s++)
-            {
-                if (rewards[s][i] is not { } reward)
-                {
-                    score = null;
-                    continue;
-                }
-
-                named[sources[s].Name] = reward;
-                score += sources[s].Weight * reward;
-                _sums[s] += reward;
-                _counts[s]++;
-            }
-
-            Rows++;
-            if (score is { } value) _scoreSum += value;
-            else if (sources.Count > 0) _excluded++;
-            return new RowScores { Rewards = named, Score = score, ReferenceLogprobs = reference };
-        }
-
-        public ScoringSummary Summary(long tokens)
-        {
-            var means = new Dictionary<string, double>(StringComparer.Ordinal);
-            for (int s = 0; s < sources.Count; s++) means[sources[s].Name] = _counts[s] == 0 ? double.NaN : _sums[s] / _counts[s];
-            long scored = Rows - _excluded;
-            return new ScoringSummary(Rows, _excluded, means, scored == 0 ? double.NaN : _scoreSum / scored, tokens);
-        }
     }
 }

@@ -1,0 +1,74 @@
+using System.Net;
+using System.Text;
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>
+/// An HTTP endpoint as a reward: POST {"rows": [{"prompt", "response", "metadata"}, …]} is answered by {"rewards": [number, list or null, …]}.
+/// At most <see cref="InFlight"/> requests are open at once; time-outs, lost connections, 429 and 5xx are tried again, after the
+/// server's Retry-After or a wait that doubles.
+/// </summary>
+internal sealed class HttpReward : IRewardFunction
+{
+    private const int BatchRows = 64, InFlight = 4, Attempts = 4;
+    private readonly HttpClient _client;
+    private readonly Uri _address;
+    private readonly TimeSpan _firstWait;
+
+    /// <param name="address">http or https.</param>
+    /// <param name="timeout">Longest wait for one answer.</param>
+    /// <param name="firstWait">Wait before the second attempt.</param>
+    public HttpReward(Uri address, TimeSpan timeout, TimeSpan? firstWait = null)
+    {
+        _address = address;
+        _firstWait = firstWait ?? TimeSpan.FromSeconds(0.5);
+        _client = new HttpClient { Timeout = timeout };
+    }
+
+    public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation)
+    {
+        var values = new RewardValue[rows.Count];
+        int batches = (rows.Count + BatchRows - 1) / BatchRows;
+        ParallelOptions options = new() { MaxDegreeOfParallelism = InFlight, CancellationToken = cancellation };
+        Parallel.ForEachAsync(Enumerable.Range(0, batches), options, async (batch, stop) =>
+        {
+            int first = batch * BatchRows, count = Math.Min(BatchRows, rows.Count - first);
+            string answer = await Ask(RewardJson.Rows(rows, first, count), stop).ConfigureAwait(false);
+            RewardJson.Values(answer, count, $"The reward endpoint {_address}").CopyTo(values, first);
+        }).GetAwaiter().GetResult();
+        return values;
+    }
+
+    private async Task<string> Ask(string body, CancellationToken cancellation)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            string problem;
+            TimeSpan wait = _firstWait * (1 << (attempt - 1));
+            try
+            {
+                using var content = new StringContent(body, Encoding.UTF8, "application/json");
+                using HttpResponseMessage response = await _client.PostAsync(_address, content, cancellation).ConfigureAwait(false);
+                string text = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
+                if (response.IsSuccessStatusCode) return text;
+                problem = $"answered {(int)response.StatusCode} {response.ReasonPhrase}: '{Excerpt.Of(text)}'";
+                if (response.StatusCode != HttpStatusCode.TooManyRequests && (int)response.StatusCode < 500) throw new EngineException($"The reward endpoint {_address} {problem}.");
+                if (response.Headers.RetryAfter?.Delta is { } asked && asked < TimeSpan.FromMinutes(5)) wait = asked;
+            }
+            catch (HttpRequestException e)
+            {
+                problem = $"cannot be reached: {e.Message}";
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                problem = $"gave no answer within {_client.Timeout.TotalSeconds:0.#} s";
+            }
+
+            if (attempt == Attempts) throw new EngineException($"The reward endpoint {_address} {problem} ({Attempts} attempts). Finished rows are kept; the same command goes on.");
+            await Task.Delay(wait, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    public void Dispose() => _client.Dispose();
+}

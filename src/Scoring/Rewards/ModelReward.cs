@@ -1,0 +1,83 @@
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>A reward model, or several of them as an ensemble.</summary>
+internal sealed class ModelReward : RewardSource
+{
+    private readonly IReadOnlyList<RewardModel> _models;
+    private readonly EnsembleRule _ensemble;
+    private readonly bool _responseOnly;
+    private readonly string _transform;
+
+    private ModelReward(RewardSourceConfig config, string name, IReadOnlyList<RewardModel> models, EnsembleRule ensemble)
+        : base(name, config.Weight) => (_models, _ensemble, _responseOnly, _transform) = (models, ensemble, config.Input == RewardInput.Response, config.Transform);
+
+    internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
+
+    /// <summary>The model is a folder, or <c>mean(DIR, DIR)</c>, <c>min(…)</c>, <c>mean-std*λ(…)</c>.</summary>
+    public static ModelReward Open(RewardSourceConfig config, int threads)
+    {
+        string text = config.Model;
+        int open = text.IndexOf('(', StringComparison.Ordinal);
+        bool isEnsemble = open > 0 && text.EndsWith(')') && !Directory.Exists(text);
+        EnsembleRule ensemble = EnsembleRule.Parse(isEnsemble ? text[..open].Trim() : "mean");
+        string[] folders = isEnsemble ? text[(open + 1)..^1].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : [text];
+        if (folders.Length == 0) throw new ConfigurationException($"The ensemble '{text}' names no model folder; write {ensemble.Kind}(DIR, DIR).");
+        var models = new List<RewardModel>();
+        try
+        {
+            foreach (string folder in folders) models.Add(new RewardModel(folder, threads));
+            string name = config.Name.Length > 0 ? config.Name : isEnsemble ? "ensemble" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(text)));
+            return new ModelReward(config, name, models, ensemble);
+        }
+        catch
+        {
+            foreach (RewardModel model in models) model.Dispose();
+            throw;
+        }
+    }
+
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    {
+        double[][] scores = [.. _models.Select(m => Score(m, rows, batchTokens, cancellation))];
+        var result = new RewardValue[rows.Count];
+        double[] own = new double[_models.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            for (int m = 0; m < own.Length; m++) own[m] = Transform(scores[m][i]);
+            result[i] = new RewardValue(_ensemble.Join(own));
+        }
+
+        return result;
+    }
+
+    private double[] Score(RewardModel model, IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    {
+        int[][] tokens = [.. rows.Select(r => model.Encode(_responseOnly ? r.Response : r.Prompt + r.Response))];
+        double[] scores = new double[rows.Count];
+        foreach (int[] batch in TokenBudget.Cut([.. tokens.Select(t => t.Length)], batchTokens))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            model.Score(tokens, batch, scores);
+            TokensScored += batch.Sum(i => (long)tokens[i].Length);
+            TokensComputed += (long)batch.Length * batch.Max(i => tokens[i].Length);
+        }
+
+        return scores;
+    }
+
+    /// <summary>σ(r) of a binary model is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
+    private double Transform(double score) => _transform switch
+    {
+        "sigmoid" => 1 / (1 + Math.Exp(-score)),
+        "log_sigmoid" => Math.Min(score, 0) - Math.Log(1 + Math.Exp(-Math.Abs(score))),
+        _ => score,
+    };
+
+    protected override void Dispose(bool disposing)
+    {
+        foreach (RewardModel model in _models) model.Dispose();
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,47 @@
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>Holds an outside reward to its contract: one finite reward a row, dense ones as long as the response.</summary>
+internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(reward.Name, reward.Weight)
+{
+    private readonly IRewardFunction _function = reward.Open();
+
+    internal override string Fingerprint => reward.Source;
+
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    {
+        IReadOnlyList<RewardValue> values = _function.Score(rows, cancellation);
+        if (values.Count != rows.Count) throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {values.Count} rewards for {rows.Count} rows; expected one a row.");
+        var result = new RewardValue[rows.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            RewardValue value = values[i];
+            if (value.PerToken is { } dense)
+            {
+                if (rows[i].ResponseTokens is not { } tokens)
+                {
+                    throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a row without response_tokens; rewards per token need rollouts.");
+                }
+
+                if (dense.Length != tokens) throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a response of {tokens} tokens; expected one a token.");
+                value = new RewardValue(dense.Sum(v => (double)v), dense);
+            }
+
+            if (value.Total is { } total && !double.IsFinite(total))
+            {
+                throw new NumericalException($"The reward '{Name}' ({reward.Source}) gave {total} for the response '{Excerpt.Of(rows[i].Response)}'.");
+            }
+
+            result[i] = value;
+        }
+
+        return result;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        _function.Dispose();
+        base.Dispose(disposing);
+    }
+}

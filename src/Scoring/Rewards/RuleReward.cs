@@ -1,0 +1,31 @@
+using Rlhf.Core;
+
+namespace Rlhf.Scoring;
+
+/// <summary>A rule as a reward.</summary>
+internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
+    : RewardSource(config.Name.Length > 0 ? config.Name : rule.Name, config.Weight)
+{
+    public override IReadOnlyList<string> Columns => rule.Columns;
+
+    internal override string Fingerprint => config.Rule;
+
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    {
+        var result = new RewardValue[rows.Count];
+        for (int i = 0; i < rows.Count; i++)
+        {
+            double? value = rule.Score(rows[i]);
+            if (value is { } number && !double.IsFinite(number)) throw new NumericalException($"Rule '{Name}' gave {number} for the response '{Excerpt.Of(rows[i].Response)}'.");
+            result[i] = new RewardValue(value);
+        }
+
+        return result;
+    }
+}
+
+/// <summary>The beginning of a text, for messages.</summary>
+internal static class Excerpt
+{
+    public static string Of(string text) => text.Length <= 60 ? text : text[..57] + "…";
+}

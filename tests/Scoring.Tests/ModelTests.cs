@@ -1,0 +1,69 @@
+using NUnit.Framework;
+using Rlhf.Core;
+using Rlhf.Export.Tests;
+
+namespace Rlhf.Scoring.Tests;
+
+/// <summary>Models on ONNX Runtime against plain loops in float64.</summary>
+public sealed class ModelTests : Fixture
+{
+    // float32 against float64 over two layers.
+    private const double Tolerance = 1e-4;
+
+    [Test]
+    public void BatchedScoresAreThoseOfEachTextAloneAndOfTheLoops()
+    {
+        (string folder, TinyModel tiny) = Reward("reward");
+        using RewardModel model = new(folder, threads: 1);
+        int[][] tokens = [.. Enumerable.Range(0, 24).Select(i => model.Encode(Words((uint)i)))];
+        double[] batched = new double[tokens.Length], alone = new double[tokens.Length];
+        foreach (int[] batch in TokenBudget.Cut([.. tokens.Select(t => t.Length)], 512)) model.Score(tokens, batch, batched);
+        float[] w = tiny.Parameters["score.weight"];
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            model.Score(tokens, [i], alone);
+            double expected = NaiveLlama.Hidden(tiny, [.. tokens[i].Select(t => (long)t)])[^1].Select((x, k) => x * w[k]).Sum();
+            Assert.That(batched[i], Is.EqualTo(alone[i]).Within(Tolerance));
+            Assert.That(batched[i], Is.EqualTo(expected).Within(Tolerance));
+        }
+    }
+
+    [Test]
+    public void LongTextsKeepTheBeginningTokenAndTheirEnd()
+    {
+        using RewardModel model = new(Reward("reward").Folder, threads: 1, maxLength: 8);
+        int[] whole = model.Encode("abcdef"), cut = model.Encode("0123456789");
+        Assert.That(whole, Has.Length.EqualTo(7));
+        Assert.That(cut, Is.EqualTo(model.Encode("3456789")));
+    }
+
+    [Test]
+    public void LogProbsAreThoseOfTheLoops()
+    {
+        (string folder, TinyModel tiny) = Policy("policy");
+        using LogProbScorer scorer = new(folder, threads: 1);
+        (int[], int[])[] rows = [([0, 70, 71], [72, 73, 1]), ([0], [100]), ([0, 5, 6, 7, 8], [9, 10, 11, 12, 13, 14, 15])];
+        float[][] found = new float[3][];
+        scorer.Score(rows, [0, 1, 2], 0.7, found);
+        for (int r = 0; r < rows.Length; r++)
+        {
+            (int[] prompt, int[] response) = rows[r];
+            double[][] logits = NaiveLlama.Logits(tiny, [.. prompt.Concat(response).Select(t => (long)t)]);
+            for (int t = 0; t < response.Length; t++)
+            {
+                double expected = NaiveLlama.LogSoftmax(logits[prompt.Length + t - 1], 0.7)[response[t]];
+                Assert.That(found[r][t], Is.EqualTo(expected).Within(Tolerance));
+            }
+        }
+    }
+
+    [Test]
+    public void BrokenWeightsAndForeignFoldersAreNamed()
+    {
+        string policy = Policy("policy").Folder;
+        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(policy))!.Message, Does.Contain("a policy folder is none"));
+        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(At("absent")))!.Message, Is.EqualTo($"{At("absent")}: there is no such model folder."));
+        File.WriteAllText(Path.Combine(Reward("reward").Folder, "model.onnx"), "no model");
+        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(At("reward")))!.Message, Does.Contain("ONNX Runtime cannot open it"));
+    }
+}

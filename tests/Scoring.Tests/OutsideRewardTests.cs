@@ -1,0 +1,130 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using NUnit.Framework;
+using Rlhf.Core;
+
+namespace Rlhf.Scoring.Tests;
+
+/// <summary>Programs, endpoints and assemblies, well-behaved and not.</summary>
+public sealed class OutsideRewardTests : Fixture
+{
+    private static readonly RuleInput[] Rows = [.. Enumerable.Range(0, 600).Select(i => new RuleInput("p", Words((uint)i), null, i == 0 ? "{\"a\":1}" : null))];
+
+    private static IReadOnlyList<RewardValue> Run(string command, double seconds = 20)
+    {
+        using ProgramReward program = new(command, TimeSpan.FromSeconds(seconds));
+        return program.Score(Rows, CancellationToken.None);
+    }
+
+    [Test]
+    public void AProgramAnswersLineByLine()
+    {
+        // Each line's length, by a shell: longer than what pipes hold in all.
+        IReadOnlyList<RewardValue> values = Run("while IFS= read -r line; do echo \"{\\\"reward\\\": ${#line}}\"; done");
+        Assert.That(values.Select(v => v.Total), Is.EqualTo(Rows.Select((r, i) => (double?)RewardJson.Row(r, i).Length)));
+    }
+
+    [Test]
+    public void AnswersMayBeNullOrPerToken()
+    {
+        IReadOnlyList<RewardValue> values = Run("while read -r line; do echo null; done");
+        Assert.That(values.All(v => v.Total is null));
+        Assert.That(Run("while read -r line; do echo '{\"reward\": [0.5, -1]}'; done")[3].PerToken, Is.EqualTo(new[] { 0.5f, -1f }));
+    }
+
+    [TestCase("exit 3", "ended with exit code 3 before it had answered every row")]
+    [TestCase("echo broken >&2; read -r line; exit 1", "its last words: broken")]
+    public void ACrashIsNamed(string command, string expected) => Assert.That(Assert.Throws<EngineException>(() => Run(command))!.Message, Does.Contain(expected));
+
+    [Test]
+    public void AHangIsNamed() => Assert.That(Assert.Throws<EngineException>(() => Run("sleep 60", 0.5))!.Message, Does.Contain("gave no answer within 0.5 s"));
+
+    [TestCase("echo good", "answered 'good'; expected {\"reward\": number}")]
+    [TestCase("echo '{\"reward\": \"high\"}'", "answered '\"high\"'")]
+    [TestCase("echo '{\"id\": 9, \"reward\": 1}'", "answered for row id 9; expected 0")]
+    public void NonsenseIsNamed(string answer, string expected) =>
+        Assert.That(Assert.Throws<BadDataException>(() => Run($"while read -r line; do {answer}; done"))!.Message, Does.Contain(expected));
+
+    [Test]
+    public void AnEndpointIsAskedAgainAfterAFailure()
+    {
+        int port = 20000 + (Environment.ProcessId % 20000), requests = 0;
+        using HttpListener server = new();
+        server.Prefixes.Add($"http://127.0.0.1:{port}/");
+        server.Start();
+        Task serving = Task.Run(async () =>
+        {
+            while (server.IsListening)
+            {
+                HttpListenerContext context;
+                try
+                {
+                    context = await server.GetContextAsync();
+                }
+                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
+                {
+                    return; // stopped
+                }
+
+                using JsonDocument body = await JsonDocument.ParseAsync(context.Request.InputStream);
+                IEnumerable<int> lengths = body.RootElement.GetProperty("rows").EnumerateArray().Select(r => r.GetProperty("response").GetString()!.Length);
+                bool fails = Interlocked.Increment(ref requests) % 3 == 1;
+                byte[] answer = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { rewards = lengths }));
+                context.Response.StatusCode = fails ? 503 : 200;
+                await context.Response.OutputStream.WriteAsync(answer);
+                context.Response.Close();
+            }
+        });
+        using HttpReward reward = new(new Uri($"http://127.0.0.1:{port}/"), TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(1));
+        IReadOnlyList<RewardValue> values = reward.Score(Rows, CancellationToken.None);
+        server.Stop();
+        serving.Wait();
+        Assert.That(values.Select(v => v.Total), Is.EqualTo(Rows.Select(r => (double?)r.Response.Length)));
+        Assert.That(requests, Is.GreaterThan(10), "ten batches and their repetitions");
+    }
+
+    [Test]
+    public void AnEndpointThatIsAwayIsNamed()
+    {
+        using HttpReward reward = new(new Uri("http://127.0.0.1:9/"), TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(1));
+        Assert.That(Assert.Throws<EngineException>(() => reward.Score([Rows[0]], CancellationToken.None))!.Message, Does.Contain("cannot be reached").And.Contain("4 attempts"));
+    }
+
+    [Test]
+    public void AnAssemblyBringsAReward()
+    {
+        using IRewardFunction reward = AssemblyReward.Open(typeof(WordCountReward).Assembly.Location);
+        Assert.That(reward.Score([new RuleInput("", "one two", null, null)], default)[0].Total, Is.EqualTo(2));
+        Assert.That(Assert.Throws<ConfigurationException>(() => AssemblyReward.Open(typeof(RewardModel).Assembly.Location))!.Message, Does.Contain("found 0 public classes"));
+    }
+
+    [Test]
+    public void RewardsPerTokenNeedRolloutsOfThatLength()
+    {
+        OutsideReward outside = new("dense", 1, "test", () => new DenseReward());
+        using OutsideRewardSource source = new(outside);
+        Assert.That(source.Score([new RuleInput("", "x", 2, null)], 16, default)[0].Total, Is.EqualTo(1.5));
+        Assert.That(Assert.Throws<BadDataException>(() => source.Score([new RuleInput("", "x", 3, null)], 16, default))!.Message, Does.Contain("2 rewards for a response of 3 tokens"));
+        Assert.That(Assert.Throws<BadDataException>(() => source.Score([new RuleInput("", "x", null, null)], 16, default))!.Message, Does.Contain("need rollouts"));
+    }
+
+    private sealed class DenseReward : IRewardFunction
+    {
+        public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation) => [new RewardValue(null, [0.5f, 1])];
+
+        public void Dispose()
+        {
+        }
+    }
+}
+
+/// <summary>What a plug-in looks like.</summary>
+public sealed class WordCountReward : IRewardFunction
+{
+    public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation) => [.. rows.Select(r => new RewardValue(r.Response.Split(' ').Length))];
+
+    public void Dispose()
+    {
+    }
+}
