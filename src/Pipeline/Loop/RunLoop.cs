@@ -53,6 +53,13 @@ public sealed class RunLoop : IDisposable
         {
             IReadOnlyList<string> damage = FolderSeal.Verify(run.Checkpoint(checkpoint));
             bool policy = File.Exists(Path.Combine(run.Iteration(checkpoint).Policy, "model.onnx"));
+            if (damage.Count == 0 && policy && !HasMetrics(run, checkpoint))
+            {
+                // Killed between checkpoint and metrics: the numbers are made again, with the same values.
+                Log.Info($"iteration {checkpoint} has a checkpoint but no metrics; it is made again.");
+                continue;
+            }
+
             if (damage.Count == 0 && policy)
             {
                 RemoveAfter(run, checkpoint);
@@ -185,6 +192,8 @@ public sealed class RunLoop : IDisposable
         if (row["policy/ratio_max"] > 10) Log.Warning($"iteration {i}: a ratio reached {row["policy/ratio_max"]:0.0}; lower optimizer.learning_rate or ppo.epochs.");
         if (row["rollout/engine_logprob_gap_max"] > 0.05) Log.Warning($"iteration {i}: rollout engine and trainer differ by {row["rollout/engine_logprob_gap_max"]:0.000} nats on a token; expected below 0.05 in float32.");
     }
+
+    private static bool HasMetrics(RunDirectory run, int iteration) => File.Exists(run.MetricsPath) && MetricsFile.Read(run.MetricsPath).Any(r => r.Iteration == iteration);
 
     private static void RemoveAfter(RunDirectory run, int iteration)
     {
