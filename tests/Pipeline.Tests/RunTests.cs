@@ -35,7 +35,7 @@ public sealed class RunTests
     });
 
     [Test]
-    public void EveryIterationHasThePpoMetricsAndStartsAtRatioOne()
+    public void EveryIterationHasThePolicyMetricsAndStartsAtRatioOne()
     {
         IReadOnlyList<MetricRow> rows = MetricsFile.Read(Path.Combine(TinyRun.Run, "metrics.jsonl"));
         Assert.That(rows.Select(r => r.Iteration), Is.EqualTo(Enumerable.Range(1, TinyRun.Iterations)));

@@ -17,7 +17,7 @@ public sealed record CommonOptions(string? Config, IReadOnlyList<string> Set, bo
 
     private static readonly Option<string[]> SetOption = new("--set")
     {
-        Description = "Overrides one configuration value, for example --set ppo.clip_range=0.1. Repeatable; wins over the file.",
+        Description = "Overrides one configuration value, for example --set method.clip_range=0.1. Repeatable; wins over the file.",
         HelpName = "key=value",
         DefaultValueFactory = _ => [],
     };

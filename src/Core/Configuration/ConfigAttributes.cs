@@ -56,3 +56,10 @@ public sealed class PathRelativeAttribute : Attribute;
 /// <summary>The field may change when a run is resumed (<c>resume --set</c>) without breaking what was already written.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class SafeToChangeAttribute : Attribute;
+
+/// <summary>A key that the field had before and is still read under; messages and files written name the new one.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class FormerNameAttribute(string key) : Attribute
+{
+    public string Key { get; } = key;
+}

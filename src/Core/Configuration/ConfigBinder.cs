@@ -18,7 +18,7 @@ public static class ConfigBinder
     {
         string shown = path ?? "configuration";
         ConfigPlace nowhere = new(shown, 0, 0, Directory.GetCurrentDirectory());
-        ConfigNode root = path is null ? new ConfigMapping([], nowhere) : YamlReader.ReadFile(path, shown);
+        ConfigNode root = path is null ? new ConfigMapping([], nowhere) : ConfigFiles.Read(path, shown);
         root = ConfigOverrides.Apply(root, overrides ?? []);
         Binding binding = new(nowhere);
         object? value = binding.Section(typeof(T), ConfigType.New(typeof(T)), root, "");
@@ -60,8 +60,10 @@ public static class ConfigBinder
                 return null;
             }
 
-            int before = _problems.Count;
             ConfigField[] fields = ConfigType.FieldsOf(type);
+            mapping = ConfigMerge.WithCurrentNames(mapping, fields);
+            section = WithChosenDefaults(section, mapping, fields);
+            int before = _problems.Count;
             foreach (ConfigEntry entry in mapping.Entries)
             {
                 string key = Join(path, entry.Key);
@@ -86,6 +88,15 @@ public static class ConfigBinder
             }
 
             return _problems.Count == before ? Checked(section, path) : null;
+        }
+
+        /// <summary>The defaults of the choice that the mapping makes; a choice that is no member is told where the field itself is read.</summary>
+        private static object WithChosenDefaults(object section, ConfigMapping mapping, ConfigField[] fields)
+        {
+            if (section is not IChosenDefaults chooser) return section;
+            ConfigField choice = fields.First(f => f.Property.Name == chooser.ChoiceProperty);
+            if (mapping.Find(choice.Key)?.Value is not ConfigScalar written || ConfigScalars.Parse(choice.Type, written) is not Enum member) return section;
+            return member.Equals(choice.Property.GetValue(section)) ? section : chooser.DefaultsOf(member);
         }
 
         /// <summary>Sections that nobody wrote a line about are checked too, and then the section itself.</summary>

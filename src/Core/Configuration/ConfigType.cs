@@ -14,6 +14,7 @@ internal sealed class ConfigField
         Range = property.GetCustomAttribute<RangeAttribute>();
         Choices = property.GetCustomAttribute<OneOfAttribute>()?.Choices;
         IsRequired = property.IsDefined(typeof(RequiredAttribute)) || property.IsDefined(typeof(RequiredMemberAttribute));
+        FormerName = property.GetCustomAttribute<FormerNameAttribute>()?.Key;
         IsPath = property.IsDefined(typeof(PathRelativeAttribute));
         IsSafeToChange = property.IsDefined(typeof(SafeToChangeAttribute));
         AllowsNull = new NullabilityInfoContext().Create(property).WriteState == NullabilityState.Nullable;
@@ -24,6 +25,7 @@ internal sealed class ConfigField
     public string Doc { get; }
     public RangeAttribute? Range { get; }
     public IReadOnlyList<string>? Choices { get; }
+    public string? FormerName { get; }
     public bool IsRequired { get; }
     public bool IsPath { get; }
     public bool IsSafeToChange { get; }

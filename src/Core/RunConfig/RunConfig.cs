@@ -29,7 +29,8 @@ public sealed record RunConfig
 
     public GenerationConfig Generation { get; init; } = new();
     public ScoringConfig Scoring { get; init; } = new();
-    public PpoConfig Ppo { get; init; } = new();
+    [Doc("The method and its numbers."), FormerName("ppo")]
+    public MethodConfig Method { get; init; } = new();
     public OptimizerConfig Optimizer { get; init; } = new();
     public EvaluationConfig Evaluation { get; init; } = new();
 }

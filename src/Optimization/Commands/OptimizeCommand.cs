@@ -19,7 +19,7 @@ public static class OptimizeCommand
         TokenizerCommand.Create(),
         Configured<SftConfig>("sft", "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
         Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
-        PpoCommand.Create(),
+        PolicyCommand.Create(),
         ExportCommand.Create(),
         ConvertCommand.Create(),
     ];

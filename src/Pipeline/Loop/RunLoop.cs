@@ -16,7 +16,7 @@ public sealed class RunLoop : IDisposable
     private readonly RunConfig _config;
     private readonly RunDirectory _run;
     private readonly RunModels _models;
-    private readonly PpoSession _session;
+    private readonly PolicySession _session;
     private readonly GenerationStage _generation;
     private readonly ScoringStage _scoring;
     private readonly PromptSchedule _prompts;
@@ -29,7 +29,7 @@ public sealed class RunLoop : IDisposable
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         _prompts = new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed);
         _models = RunModels.Prepare(config, run);
-        _session = PpoSession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
+        _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
         _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads);
         _generation = GenerationStage.Open(finished == 0 ? _models.Policy : run.Iteration(finished).Policy, config.Generation.Engine, config.Threads);
         if (finished > 0 && File.Exists(run.MetricsPath))
@@ -80,7 +80,7 @@ public sealed class RunLoop : IDisposable
         using var metrics = new MetricsWriter(_run.MetricsPath, keepThrough: Finished);
         using var board = new TensorBoardWriter(_run.TensorBoardFolder);
         var table = new IterationTable(IterationTable.Default);
-        long stepsEach = PpoSession.PlannedSteps(_config, _config.Generation.PromptsPerIteration * _config.Generation.SamplesPerPrompt);
+        long stepsEach = PolicySession.PlannedSteps(_config, _config.Generation.PromptsPerIteration * _config.Generation.SamplesPerPrompt);
         using (var progress = new ProgressReport("training", (_config.Iterations - Finished) * stepsEach, "steps"))
         {
             for (int i = Finished + 1; i <= _config.Iterations; i++)
@@ -123,7 +123,7 @@ public sealed class RunLoop : IDisposable
         ScoredRollout[] rows = [.. ScoredFile.Read(paths.Scored)];
         if (scored.Excluded > 0) throw new BadDataException($"{paths.Scored}: {scored.Excluded} responses have no score because a reward did not apply; every response needs one.");
         long stepsDone = 0;
-        PpoMetrics ppo = _session.Iterate(paths.Scored, rows, paths.Trajectories, (done, _) =>
+        PolicyMetrics trained = _session.Iterate(paths.Scored, rows, paths.Trajectories, (done, _) =>
         {
             progress.Advance(done - stepsDone, $"iteration {i}/{_config.Iterations}");
             stepsDone = done;
@@ -133,7 +133,7 @@ public sealed class RunLoop : IDisposable
         ExportedPolicy exported = _session.ExportPolicy(paths.Policy);
         _generation.Engine.Reopen(PolicyFolder.Open(paths.Policy));
 
-        Dictionary<string, double> row = ppo.ToDictionary();
+        Dictionary<string, double> row = trained.ToDictionary();
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
         _tokensTotal += drawn.Tokens;
         row["tokens/total"] = _tokensTotal;
@@ -142,7 +142,7 @@ public sealed class RunLoop : IDisposable
         row["time/scoring_seconds"] = Seconds(afterGeneration, afterScoring);
         row["time/optimization_seconds"] = optimization;
         row["time/generation_tokens_per_second"] = drawn.Tokens / generation;
-        row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Ppo.Epochs / optimization;
+        row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Method.Epochs / optimization;
         long checkpoint = Stopwatch.GetTimestamp();
         FolderSeal.Write(paths.Folder);
         _session.SaveCheckpoint(_run.Checkpoint(i));
@@ -188,8 +188,8 @@ public sealed class RunLoop : IDisposable
     private static void Warn(int i, Dictionary<string, double> row)
     {
         if (row["kl/k1_per_token"] < -0.02) Log.Warning($"iteration {i}: KL to the reference is {row["kl/k1_per_token"]:0.000} nats per token on average; it should not be negative for long. Are the responses drawn with a filter (top_k, top_p)?");
-        if (row["entropy"] < 0.2) Log.Warning($"iteration {i}: entropy is {row["entropy"]:0.00} nats: the policy collapses to a few answers. Raise ppo.kl_coefficient or lower optimizer.learning_rate.");
-        if (row["policy/ratio_max"] > 10) Log.Warning($"iteration {i}: a ratio reached {row["policy/ratio_max"]:0.0}; lower optimizer.learning_rate or ppo.epochs.");
+        if (row["entropy"] < 0.2) Log.Warning($"iteration {i}: entropy is {row["entropy"]:0.00} nats: the policy collapses to a few answers. Raise method.kl_coefficient or lower optimizer.learning_rate.");
+        if (row["policy/ratio_max"] > 10) Log.Warning($"iteration {i}: a ratio reached {row["policy/ratio_max"]:0.0}; lower optimizer.learning_rate or method.epochs.");
         if (row["rollout/engine_logprob_gap_max"] > 0.05) Log.Warning($"iteration {i}: rollout engine and trainer differ by {row["rollout/engine_logprob_gap_max"]:0.000} nats on a token; expected below 0.05 in float32.");
     }
 

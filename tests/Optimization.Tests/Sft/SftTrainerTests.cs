@@ -11,7 +11,7 @@ public sealed class SftTrainerTests
 
     private static readonly LlamaConfig Shape = Tiny.Config with { Head = ModelHead.LanguageModel };
 
-    /// <summary>Adam's ε is large for the reason given in <see cref="PpoFixture.Configuration"/>.</summary>
+    /// <summary>Adam's ε is large for the reason given in <see cref="PolicyFixture.Configuration"/>.</summary>
     private static SftConfig Config(int micro) => new()
     {
         MicroBatchSize = micro, BatchSize = 12, Threads = 1, Optimizer = new OptimizerConfig { LearningRate = 3e-3, Epsilon = 1e-3, WeightDecay = 0.1 },

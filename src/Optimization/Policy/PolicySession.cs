@@ -11,38 +11,38 @@ namespace Rlhf.Optimization;
 /// The trainer's side of a run: policy, critic, optimisers and state, kept warm by the loop or loaded from a checkpoint by the executable.
 /// Both call the same methods in the same order, so both give the same bytes.
 /// </summary>
-public sealed class PpoSession : IDisposable
+public sealed class PolicySession : IDisposable
 {
     private readonly RunConfig _run;
-    private readonly PpoTrainer _trainer;
+    private readonly PolicyTrainer _trainer;
 
-    private PpoSession(RunConfig run, LlamaModel policy, LlamaModel? critic)
+    private PolicySession(RunConfig run, LlamaModel policy, LlamaModel? critic)
     {
         (_run, Policy, Critic) = (run, policy, critic);
-        _trainer = new PpoTrainer(policy, critic, run);
+        _trainer = new PolicyTrainer(policy, critic, run);
     }
 
     public LlamaModel Policy { get; }
 
     public LlamaModel? Critic { get; }
 
-    public PpoState State => _trainer.State;
+    public PolicyState State => _trainer.State;
 
     /// <summary>Loads the configured policy, and the checkpoint where one is given.</summary>
-    public static PpoSession Open(RunConfig run, string? checkpoint)
+    public static PolicySession Open(RunConfig run, string? checkpoint)
     {
         TorchThreads.Apply(run.Threads);
         torch.Device device = torch.device(run.Device);
-        bool shared = run.Ppo.Critic == Rlhf.Core.Critic.Shared;
+        bool shared = run.Method.Critic == Rlhf.Core.Critic.Shared;
         LlamaModel policy = LlamaModel.Load(run.Policy, shared ? ModelHead.LanguageModelWithValue : ModelHead.LanguageModel, device);
         LlamaModel? critic = shared ? null : LlamaModel.Load(run.Policy, ModelHead.LanguageModelWithValue, device);
-        var session = new PpoSession(run, policy, critic);
-        if (checkpoint is not null) PpoCheckpoint.Load(checkpoint, policy, critic, session._trainer);
+        var session = new PolicySession(run, policy, critic);
+        if (checkpoint is not null) PolicyCheckpoint.Load(checkpoint, policy, critic, session._trainer);
         return session;
     }
 
     /// <summary>Optimiser steps that an iteration takes unless target KL ends it early.</summary>
-    public static int PlannedSteps(RunConfig run, int responses) => run.Ppo.Epochs * ((responses + run.Ppo.MinibatchSize - 1) / run.Ppo.MinibatchSize);
+    public static int PlannedSteps(RunConfig run, int responses) => run.Method.Epochs * ((responses + run.Method.MinibatchSize - 1) / run.Method.MinibatchSize);
 
     /// <summary>One iteration: train on the rows, write the trajectories back.</summary>
     /// <param name="scoredFile">Where the rows came from; its columns are all kept.</param>
@@ -50,12 +50,11 @@ public sealed class PpoSession : IDisposable
     /// <param name="trajectories">Output: the scored file with old_logprobs, values, advantages and returns.</param>
     /// <param name="progress">(steps done, steps planned).</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
-    public PpoMetrics Iterate(string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation)
+    public PolicyMetrics Iterate(string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation)
     {
-        PpoBatch batch = PpoRows.ToBatch(rows, Policy.Config);
-        bool[] finished = [.. rows.Select(r => r.Rollout.FinishReason != FinishReason.Length)];
-        PpoMetrics metrics = _trainer.Train(batch, finished, State.Iteration + 1, progress, cancellation);
-        TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => PpoRows.ToTargets(batch, i)));
+        TrajectoryBatch batch = TrajectoryRows.ToBatch(rows, Policy.Config);
+        PolicyMetrics metrics = _trainer.Train(batch, State.Iteration + 1, progress, cancellation);
+        TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => TrajectoryRows.ToTargets(batch, i)));
         return metrics;
     }
 
@@ -69,7 +68,7 @@ public sealed class PpoSession : IDisposable
         return new ExportedPolicy(folder, Policy.Parameters.Hash(), gate, Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
 
-    public void SaveCheckpoint(string folder) => PpoCheckpoint.Save(folder, Policy, Critic, _trainer);
+    public void SaveCheckpoint(string folder) => PolicyCheckpoint.Save(folder, Policy, Critic, _trainer);
 
     public void Dispose()
     {

@@ -20,7 +20,7 @@ public sealed class MinibatchResult
 }
 
 /// <summary>Plain numbers of one iteration of PPO; names and formulas are in the metric catalogue.</summary>
-public sealed class PpoMetrics
+public sealed class PolicyMetrics
 {
     private readonly Dictionary<string, double> _batch = [];
     private PolicyLossSums _policy;
@@ -53,7 +53,7 @@ public sealed class PpoMetrics
     }
 
     /// <summary>Takes what the batch tells by itself: scores, rewards, KL, values, engine gap. Call before advantages are whitened.</summary>
-    public void Observe(PpoBatch batch)
+    public void Observe(TrajectoryBatch batch)
     {
         int n = batch.Sequences.Count, tokens = batch.Tokens;
         double[] perSequence = [.. Enumerable.Range(0, n).Select(i => batch.Rewards[batch.Response(i)].Sum())];

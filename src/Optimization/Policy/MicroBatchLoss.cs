@@ -26,7 +26,7 @@ public sealed record MicroBatchLoss(
     /// <param name="loss">The policy loss.</param>
     /// <param name="config">Coefficients.</param>
     public static MicroBatchLoss Compute(
-        PpoBatch batch, int[] rows, int[] offsets, HeadForward forward, float[] values, AggregationCounts counts, IPolicyLoss loss, PpoConfig config)
+        TrajectoryBatch batch, int[] rows, int[] offsets, HeadForward forward, float[] values, AggregationCounts counts, IPolicyLoss loss, MethodConfig config)
     {
         int n = offsets[^1];
         double[] logProbs = new double[n], current = new double[n], old = Gather(batch.OldLogProbs), advantages = Gather(batch.Advantages);

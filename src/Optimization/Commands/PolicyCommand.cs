@@ -5,7 +5,7 @@ using Rlhf.Trajectories;
 namespace Rlhf.Optimization;
 
 /// <summary><c>rlhf-optimize ppo</c>: one iteration of PPO on a scored file, as the loop does it.</summary>
-public static class PpoCommand
+public static class PolicyCommand
 {
     public static Command Create()
     {
@@ -22,16 +22,16 @@ public static class PpoCommand
             RunConfig run = common.Load<RunConfig>();
             string file = parsed.GetValue(input)!;
             List<ScoredRollout> rows = [.. ScoredFile.Read(file)];
-            using PpoSession session = PpoSession.Open(run, parsed.GetValue(from));
+            using PolicySession session = PolicySession.Open(run, parsed.GetValue(from));
             if (common.DryRun)
             {
-                PpoRows.ToBatch(rows, session.Policy.Config);
+                TrajectoryRows.ToBatch(rows, session.Policy.Config);
                 Console.WriteLine($"would train iteration {session.State.Iteration + 1} on {rows.Count:N0} responses");
                 return Task.FromResult((int)ExitCode.Done);
             }
 
-            PpoMetrics metrics;
-            using (var bar = new ProgressReport("optimizing", PpoSession.PlannedSteps(run, rows.Count), "steps"))
+            PolicyMetrics metrics;
+            using (var bar = new ProgressReport("optimizing", PolicySession.PlannedSteps(run, rows.Count), "steps"))
             {
                 metrics = session.Iterate(file, rows, parsed.GetValue(trajectories)!, (_, _) => bar.Advance(), cancellation);
             }

@@ -4,7 +4,7 @@ using Rlhf.Trajectories;
 
 namespace Rlhf.Optimization.Tests;
 
-public sealed class PpoRowsTests
+public sealed class TrajectoryRowsTests
 {
     private static readonly ScoredRollout Row = new(
         new Rollout
@@ -17,7 +17,7 @@ public sealed class PpoRowsTests
     [Test]
     public void ColumnsBecomeFlatArrays()
     {
-        PpoBatch batch = PpoRows.ToBatch([Row, Row with { Scores = Row.Scores with { Score = 2 } }], Tiny.Config);
+        TrajectoryBatch batch = TrajectoryRows.ToBatch([Row, Row with { Scores = Row.Scores with { Score = 2 } }], Tiny.Config);
         Assert.Multiple(() =>
         {
             Assert.That(batch.Offsets, Is.EqualTo(new[] { 0, 3, 6 }));
@@ -42,8 +42,8 @@ public sealed class PpoRowsTests
     });
 
     [Test]
-    public void NoRowsAreBadData() => Assert.That(() => PpoRows.ToBatch([], Tiny.Config), Throws.TypeOf<BadDataException>());
+    public void NoRowsAreBadData() => Assert.That(() => TrajectoryRows.ToBatch([], Tiny.Config), Throws.TypeOf<BadDataException>());
 
     private static void Bad(ScoredRollout row, string expected) =>
-        Assert.That(() => PpoRows.ToBatch([row], Tiny.Config), Throws.TypeOf<BadDataException>().With.Message.Contains(expected).And.Message.Contains("sample 3"));
+        Assert.That(() => TrajectoryRows.ToBatch([row], Tiny.Config), Throws.TypeOf<BadDataException>().With.Message.Contains(expected).And.Message.Contains("sample 3"));
 }

@@ -3,11 +3,11 @@ using Rlhf.Core;
 
 namespace Rlhf.Optimization.Tests;
 
-public sealed class PpoCheckpointTests : FolderTest
+public sealed class PolicyCheckpointTests : FolderTest
 {
     private const string Weights = "weights.safetensors", State = "state.json";
 
-    private static RunConfig Run(Critic critic) => PpoFixture.Configuration(ppo => ppo with
+    private static RunConfig Run(Critic critic) => PolicyFixture.Configuration(ppo => ppo with
     {
         Critic = critic, RewardNormalization = RewardNormalization.Running, KlTarget = 3, KlHorizon = 100,
     });
@@ -15,25 +15,25 @@ public sealed class PpoCheckpointTests : FolderTest
     [Test]
     public void ASavedAndLoadedRunIsTheUninterruptedOneToTheBit([Values] Critic critic)
     {
-        using (var whole = new PpoFixture(Run(critic)))
+        using (var whole = new PolicyFixture(Run(critic)))
         {
             whole.Train(1);
-            whole.Trainer.Train(PpoFixture.NewBatch(10, seed: 5), whole.Finished, 2);
-            PpoCheckpoint.Save(At("whole"), whole.Policy, whole.CriticModel, whole.Trainer);
+            whole.Trainer.Train(PolicyFixture.NewBatch(10, seed: 5), 2);
+            PolicyCheckpoint.Save(At("whole"), whole.Policy, whole.CriticModel, whole.Trainer);
         }
 
-        using (var first = new PpoFixture(Run(critic)))
+        using (var first = new PolicyFixture(Run(critic)))
         {
             first.Train(1);
-            PpoCheckpoint.Save(At("half"), first.Policy, first.CriticModel, first.Trainer);
+            PolicyCheckpoint.Save(At("half"), first.Policy, first.CriticModel, first.Trainer);
         }
 
-        using (var second = new PpoFixture(Run(critic)))
+        using (var second = new PolicyFixture(Run(critic)))
         {
-            PpoCheckpoint.Load(At("half"), second.Policy, second.CriticModel, second.Trainer);
+            PolicyCheckpoint.Load(At("half"), second.Policy, second.CriticModel, second.Trainer);
             Assert.That(second.Trainer.State.Iteration, Is.EqualTo(1));
-            second.Trainer.Train(PpoFixture.NewBatch(10, seed: 5), second.Finished, 2);
-            PpoCheckpoint.Save(At("resumed"), second.Policy, second.CriticModel, second.Trainer);
+            second.Trainer.Train(PolicyFixture.NewBatch(10, seed: 5), 2);
+            PolicyCheckpoint.Save(At("resumed"), second.Policy, second.CriticModel, second.Trainer);
         }
 
         Assert.Multiple(() =>
@@ -47,13 +47,13 @@ public sealed class PpoCheckpointTests : FolderTest
     [Test]
     public void DamageIsFound()
     {
-        using var at = new PpoFixture(Run(Critic.Shared));
-        PpoCheckpoint.Save(At("c"), at.Policy, null, at.Trainer);
+        using var at = new PolicyFixture(Run(Critic.Shared));
+        PolicyCheckpoint.Save(At("c"), at.Policy, null, at.Trainer);
         string weights = Path.Combine(At("c"), Weights), state = Path.Combine(At("c"), State), text = File.ReadAllText(state);
         byte[] bytes = File.ReadAllBytes(weights);
         bytes[^100] ^= 1;
         File.WriteAllBytes(weights, bytes);
-        string Message() => Assert.Throws<BadModelException>(() => PpoCheckpoint.Load(At("c"), at.Policy, null, at.Trainer))!.Message;
+        string Message() => Assert.Throws<BadModelException>(() => PolicyCheckpoint.Load(At("c"), at.Policy, null, at.Trainer))!.Message;
         Assert.That(Message(), Does.Contain(weights).And.Contain("SHA-256").And.Contain("older checkpoint"), "one bit");
         File.WriteAllBytes(weights, bytes[..^8]);
         Assert.That(Message(), Does.Contain("missing or damaged"), "cut short");
@@ -71,9 +71,9 @@ public sealed class PpoCheckpointTests : FolderTest
     [Test]
     public void AnotherShapeIsRefused()
     {
-        using var shared = new PpoFixture(Run(Critic.Shared));
-        using var separate = new PpoFixture(Run(Critic.Separate));
-        PpoCheckpoint.Save(At("c"), separate.Policy, separate.CriticModel, separate.Trainer);
-        Assert.That(() => PpoCheckpoint.Load(At("c"), shared.Policy, null, shared.Trainer), Throws.TypeOf<BadModelException>());
+        using var shared = new PolicyFixture(Run(Critic.Shared));
+        using var separate = new PolicyFixture(Run(Critic.Separate));
+        PolicyCheckpoint.Save(At("c"), separate.Policy, separate.CriticModel, separate.Trainer);
+        Assert.That(() => PolicyCheckpoint.Load(At("c"), shared.Policy, null, shared.Trainer), Throws.TypeOf<BadModelException>());
     }
 }

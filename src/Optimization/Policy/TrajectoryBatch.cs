@@ -3,9 +3,9 @@ namespace Rlhf.Optimization;
 /// <summary>
 /// An iteration's responses as flat ragged arrays: token <c>t</c> of response <c>i</c> is at <c>Offsets[i] + t</c>. Nothing is padded here.
 /// </summary>
-public sealed class PpoBatch
+public sealed class TrajectoryBatch
 {
-    public PpoBatch(IReadOnlyList<TrainingSequence> sequences)
+    public TrajectoryBatch(IReadOnlyList<TrainingSequence> sequences)
     {
         Sequences = sequences;
         Offsets = new int[sequences.Count + 1];
@@ -22,6 +22,9 @@ public sealed class PpoBatch
         ResponseMask = new bool[tokens];
         Array.Fill(ResponseMask, true);
         Scores = new double[sequences.Count];
+        Finished = new bool[sequences.Count];
+        Array.Fill(Finished, true);
+        Groups = [.. Enumerable.Range(0, sequences.Count)];
     }
 
     public IReadOnlyList<TrainingSequence> Sequences { get; }
@@ -56,6 +59,12 @@ public sealed class PpoBatch
 
     /// <summary>[responses] the weighted sum of rewards, as scored.</summary>
     public double[] Scores { get; }
+
+    /// <summary>[responses] true when the response ended by EOS or a stop string; all true at first.</summary>
+    public bool[] Finished { get; }
+
+    /// <summary>[responses] number of the prompt: responses to one prompt share it; at first every response is alone.</summary>
+    public int[] Groups { get; }
 
     public int Tokens => Offsets[^1];
 

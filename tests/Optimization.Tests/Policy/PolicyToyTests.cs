@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Rlhf.Optimization.Tests;
 
 /// <summary>The whole method on a task that anybody can judge: say token 5 as often as possible.</summary>
-public sealed class PpoToyTests
+public sealed class PolicyToyTests
 {
     private const int Wanted = 5, Responses = 48, Length = 8, Iterations = 12;
 
@@ -17,21 +17,21 @@ public sealed class PpoToyTests
         RunConfig run = new()
         {
             Seed = 4, Iterations = Iterations, Threads = 1, Policy = "policy", Generation = new GenerationConfig { Prompts = "prompts" },
-            Ppo = new PpoConfig { Epochs = 2, MinibatchSize = 16, KlCoefficient = 0.01, Critic = critic },
+            Method = new MethodConfig { Epochs = 2, MinibatchSize = 16, KlCoefficient = 0.01, Critic = critic },
             Optimizer = new OptimizerConfig { LearningRate = 5e-3 },
         };
         LlamaConfig shape = Tiny.Config with { Head = critic == Critic.Shared ? ModelHead.LanguageModelWithValue : ModelHead.LanguageModel };
         using LlamaModel policy = LlamaModel.Create(shape, 1), reference = policy.Clone(trainable: false);
         using LlamaModel? values = critic == Critic.Shared ? null : LlamaModel.Create(Tiny.Config, 2);
-        using var trainer = new PpoTrainer(policy, values, run);
+        using var trainer = new PolicyTrainer(policy, values, run);
         var scores = new List<double>();
         for (int iteration = 1; iteration <= Iterations; iteration++)
         {
-            var batch = new PpoBatch(Sample(policy, iteration));
+            var batch = new TrajectoryBatch(Sample(policy, iteration));
             for (int i = 0; i < Responses; i++) batch.Scores[i] = batch.Sequences[i].Tokens.ToArray()[1..].Count(t => t == Wanted) / (double)Length;
             new PolicyScorer(reference, null, 4096, 1, CPU).Score(batch.Sequences, batch.Offsets, batch.ReferenceLogProbs, [], []);
             scores.Add(batch.Scores.Average());
-            trainer.Train(batch, [.. Enumerable.Repeat(true, Responses)], iteration);
+            trainer.Train(batch, iteration);
         }
 
         // By chance the share is 1/37 ≈ 0.03.

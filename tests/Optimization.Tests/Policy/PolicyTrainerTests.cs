@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Rlhf.Optimization.Tests;
 
-public sealed class PpoTrainerTests
+public sealed class PolicyTrainerTests
 {
     /// <summary>Float32 sums in another order.</summary>
     private const double LossTolerance = 1e-6, WeightTolerance = 1e-5;
@@ -28,7 +28,7 @@ public sealed class PpoTrainerTests
 
         static (double[], Dictionary<string, double>) Train(int micro)
         {
-            using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { MicroBatchTokens = micro }));
+            using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { MicroBatchTokens = micro }));
             Dictionary<string, double> metrics = at.Train().ToDictionary();
             return (Tiny.Doubles(at.Policy.Parameters.Flat), metrics);
         }
@@ -38,19 +38,19 @@ public sealed class PpoTrainerTests
     [Test]
     public void NothingDependsOnTheOrderOfRows()
     {
-        RunConfig run = PpoFixture.Configuration(ppo => ppo with { MinibatchSize = 10 });
-        using var forwards = new PpoFixture(run);
-        using var backwards = new PpoFixture(run);
+        RunConfig run = PolicyFixture.Configuration(ppo => ppo with { MinibatchSize = 10 });
+        using var forwards = new PolicyFixture(run);
+        using var backwards = new PolicyFixture(run);
         int n = forwards.Batch.Sequences.Count;
-        var turned = new PpoBatch([.. forwards.Batch.Sequences.Reverse()]);
+        var turned = new TrajectoryBatch([.. forwards.Batch.Sequences.Reverse()]);
         for (int i = 0; i < n; i++)
         {
-            turned.Scores[i] = forwards.Batch.Scores[n - 1 - i];
+            (turned.Scores[i], turned.Finished[i], turned.Groups[i]) = (forwards.Batch.Scores[n - 1 - i], forwards.Batch.Finished[n - 1 - i], forwards.Batch.Groups[n - 1 - i]);
             forwards.Batch.ReferenceLogProbs.AsSpan(forwards.Batch.Response(n - 1 - i)).CopyTo(turned.ReferenceLogProbs.AsSpan(turned.Response(i)));
         }
 
         double a = forwards.Train().ToDictionary()["policy/loss"];
-        double b = backwards.Trainer.Train(turned, [.. forwards.Finished.Reverse()], 1).ToDictionary()["policy/loss"];
+        double b = backwards.Trainer.Train(turned, 1).ToDictionary()["policy/loss"];
         Assert.Multiple(() =>
         {
             Assert.That(b, Is.EqualTo(a).Within(LossTolerance));
@@ -61,7 +61,7 @@ public sealed class PpoTrainerTests
     [Test]
     public void TheFirstRatioIsOne()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration());
+        using var at = new PolicyFixture(PolicyFixture.Configuration());
         Assert.That(at.Train().FirstRatioGap, Is.LessThan(1e-5));
     }
 
@@ -69,18 +69,18 @@ public sealed class PpoTrainerTests
     [Test]
     public void ATamperedLogProbStopsTheRun()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { MinibatchSize = 10 }));
+        using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { MinibatchSize = 10 }));
         at.Trainer.Rescore(at.Batch);
         at.Batch.OldLogProbs[3] += 0.01;
-        NumericalException error = Assert.Throws<NumericalException>(() => at.Trainer.Learn(at.Batch, at.Finished, 1))!;
-        Assert.That(error.Message, Does.Contain("max |ratio − 1| is 0.00995").And.Contain("ppo.first_ratio_tolerance = 0.001"));
+        NumericalException error = Assert.Throws<NumericalException>(() => at.Trainer.Learn(at.Batch, 1))!;
+        Assert.That(error.Message, Does.Contain("max |ratio − 1| is 0.00995").And.Contain("method.first_ratio_tolerance = 0.001"));
     }
 
     [Test]
     public void NaNInAWeightNamesTheTensor()
     {
         const string name = "model.layers.1.mlp.up_proj.weight";
-        using var at = new PpoFixture(PpoFixture.Configuration());
+        using var at = new PolicyFixture(PolicyFixture.Configuration());
         at.Policy.Parameters.Span(name)[5] = float.NaN;
         Assert.That(() => at.Train(), Throws.TypeOf<NumericalException>().With.Message.Contains($"the weight {name}."));
     }
@@ -88,7 +88,7 @@ public sealed class PpoTrainerTests
     [Test]
     public void NaNInTheCriticNamesTheTensor()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { Critic = Critic.Separate }));
+        using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { Critic = Critic.Separate }));
         at.CriticModel!.Parameters.Span("value_head.weight")[0] = float.NaN;
         Assert.That(() => at.Train(), Throws.TypeOf<NumericalException>().With.Message.Contains("the weight value_head.weight."));
     }
@@ -99,7 +99,7 @@ public sealed class PpoTrainerTests
     [TestCase(50, 8, 0)]
     public void TargetKlEndsTheEpochs(double target, int updates, int early)
     {
-        using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { Epochs = 4, TargetKl = target }));
+        using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { Epochs = 4, TargetKl = target }));
         Dictionary<string, double> metrics = at.Train().ToDictionary();
         Assert.Multiple(() =>
         {
@@ -113,13 +113,13 @@ public sealed class PpoTrainerTests
     [TestCase(1, 0.49)]
     [TestCase(2.2, 0.505)]
     public void TheAdaptiveCoefficientByHand(double kl, double expected) => Assert.That(
-        PpoAdvantages.NextKlCoefficient(0.5, kl, 100, new PpoConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
+        PolicyAdvantages.NextKlCoefficient(0.5, kl, 100, new MethodConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
 
     [Test]
     public void TheCoefficientMovesBetweenIterations()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { KlTarget = 1e6, KlHorizon = 100 }));
-        PpoMetrics metrics = at.Train();
+        using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { KlTarget = 1e6, KlHorizon = 100 }));
+        PolicyMetrics metrics = at.Train();
         Assert.Multiple(() =>
         {
             Assert.That(metrics.KlCoefficient, Is.EqualTo(0.1), "this iteration");
@@ -132,7 +132,7 @@ public sealed class PpoTrainerTests
     [Test]
     public void TheLastIterationIsNotWasted()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration(ppo => ppo with { Epochs = 1 }, steps => steps with { Schedule = LearningRateShape.Linear }));
+        using var at = new PolicyFixture(PolicyFixture.Configuration(ppo => ppo with { Epochs = 1 }, steps => steps with { Schedule = LearningRateShape.Linear }));
         double[] rates = [.. Enumerable.Range(1, 4).Select(i => at.Train(i).ToDictionary()["learning_rate"])];
         Assert.That(rates, Is.EqualTo(new[] { 1e-3, 0.75e-3, 0.5e-3, 0.25e-3 }).Within(1e-9));
     }
@@ -141,13 +141,13 @@ public sealed class PpoTrainerTests
     [Test]
     public void TheScoreLandsOnTheLastToken()
     {
-        var batch = new PpoBatch([new(new[] { 3, 4, 5 }, 1), new(new[] { 3, 4 }, 1)]);
-        (batch.Scores[0], batch.Scores[1]) = (2, 1);
+        var batch = new TrajectoryBatch([new(new[] { 3, 4, 5 }, 1), new(new[] { 3, 4 }, 1)]);
+        (batch.Scores[0], batch.Scores[1], batch.Finished[1]) = (2, 1, false);
         double[] old = [-1, -2, -0.5], reference = [-1.5, -2, -1.5];
         old.CopyTo(batch.OldLogProbs, 0);
         reference.CopyTo(batch.ReferenceLogProbs, 0);
-        PpoConfig config = new() { MissingEosPenalty = 0.25, Gamma = 1, Lambda = 1, RewardClip = 1.5 };
-        (double kl, _) = PpoAdvantages.Fill(batch, [true, false], config, new PpoState(0, 0.5, default));
+        MethodConfig config = new() { MissingEosPenalty = 0.25, Gamma = 1, Lambda = 1, RewardClip = 1.5 };
+        (double kl, _) = PolicyAdvantages.Fill(batch, config, new PolicyState(0, 0.5, default));
         Assert.Multiple(() =>
         {
             // KL per token 0.5, 0, 1: −0.25, 0 + min(2, 1.5), −0.5 + (1 − 0.25). Sums of λ = 1 returns with V = 0; the mean KL is 1.5 / 2.
@@ -160,9 +160,9 @@ public sealed class PpoTrainerTests
     [Test]
     public void CancellationIsHonouredBetweenSteps()
     {
-        using var at = new PpoFixture(PpoFixture.Configuration());
+        using var at = new PolicyFixture(PolicyFixture.Configuration());
         using var stop = new CancellationTokenSource();
-        Assert.That(() => at.Trainer.Train(at.Batch, at.Finished, 1, (_, _) => stop.Cancel(), stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => at.Trainer.Train(at.Batch, 1, (_, _) => stop.Cancel(), stop.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(at.Trainer.PolicyOptimizer.Step, Is.EqualTo(1));
     }
 }

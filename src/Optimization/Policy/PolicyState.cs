@@ -7,7 +7,7 @@ namespace Rlhf.Optimization;
 /// <param name="Iteration">Iterations done.</param>
 /// <param name="KlCoefficient">β now.</param>
 /// <param name="ScoreMoments">Running moments of the scores.</param>
-public sealed record PpoState(int Iteration, double KlCoefficient, Moments ScoreMoments)
+public sealed record PolicyState(int Iteration, double KlCoefficient, Moments ScoreMoments)
 {
-    public static PpoState Initial(PpoConfig config) => new(0, config.KlCoefficient, default);
+    public static PolicyState Initial(MethodConfig config) => new(0, config.KlCoefficient, default);
 }

@@ -10,12 +10,12 @@ namespace Rlhf.Optimization;
 /// One iteration of PPO on scored responses, in the paper's order: re-score with π_old and V_old, shape rewards, estimate advantages
 /// (GAE), then epochs of minibatch ascent on the clipped surrogate with a clipped value loss and an entropy bonus.
 /// </summary>
-public sealed class PpoTrainer : IDisposable
+public sealed class PolicyTrainer : IDisposable
 {
     private readonly LlamaModel _policy;
     private readonly LlamaModel? _critic;
     private readonly RunConfig _run;
-    private readonly PpoConfig _config;
+    private readonly MethodConfig _config;
     private readonly LanguageModelHead _head;
     private readonly IPolicyLoss _loss;
     private readonly Device _device;
@@ -23,15 +23,15 @@ public sealed class PpoTrainer : IDisposable
     /// <param name="policy">Has a value head when <paramref name="critic"/> is null.</param>
     /// <param name="critic">A separate value model, or null for the shared trunk.</param>
     /// <param name="run">The run's configuration.</param>
-    public PpoTrainer(LlamaModel policy, LlamaModel? critic, RunConfig run)
+    public PolicyTrainer(LlamaModel policy, LlamaModel? critic, RunConfig run)
     {
-        (_policy, _critic, _run, _config) = (policy, critic, run, run.Ppo);
+        (_policy, _critic, _run, _config) = (policy, critic, run, run.Method);
         _device = device(run.Device);
         _head = ModelParts.Head(policy);
         _loss = new PpoClip(_config.ClipRange, _config.ClipRangeHigh > 0 ? _config.ClipRangeHigh : null, _config.DualClip > 0 ? _config.DualClip : null);
         PolicyOptimizer = ModelParts.Optimizer(policy, run.Optimizer);
         if (critic is not null) CriticOptimizer = ModelParts.Optimizer(critic, run.Optimizer);
-        State = PpoState.Initial(_config);
+        State = PolicyState.Initial(_config);
     }
 
     public AdamW PolicyOptimizer { get; }
@@ -39,23 +39,22 @@ public sealed class PpoTrainer : IDisposable
     public AdamW? CriticOptimizer { get; }
 
     /// <summary>Everything besides weights and moments that the next iteration depends on.</summary>
-    public PpoState State { get; set; }
+    public PolicyState State { get; set; }
 
     /// <summary>Trains on one iteration's responses: <see cref="Rescore"/>, then <see cref="Learn"/>.</summary>
-    /// <param name="batch">Sequences, rollout and reference log-probs and scores filled; the rest is filled here.</param>
-    /// <param name="finished">[responses] true when the response ended by EOS or a stop string.</param>
+    /// <param name="batch">Sequences, rollout and reference log-probs and scores (for group methods Groups) filled; the rest is filled here.</param>
     /// <param name="iteration">Part of the address of the minibatch order.</param>
     /// <param name="progress">Called after each optimiser step with (steps done, steps planned).</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
-    public PpoMetrics Train(PpoBatch batch, bool[] finished, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public PolicyMetrics Train(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         Rescore(batch);
-        return Learn(batch, finished, iteration, progress, cancellation);
+        return Learn(batch, iteration, progress, cancellation);
     }
 
     /// <summary>Fills log π_old, entropies and V_old with the weights as they are now.</summary>
     /// <exception cref="NumericalException">A log-prob or value is NaN or infinite; the message names the tensor.</exception>
-    public void Rescore(PpoBatch batch)
+    public void Rescore(TrajectoryBatch batch)
     {
         var scorer = new PolicyScorer(_policy, _critic, _config.MicroBatchTokens * 2, _run.Generation.Temperature, _device);
         scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, batch.OldValues);
@@ -64,10 +63,10 @@ public sealed class PpoTrainer : IDisposable
     }
 
     /// <summary>Rewards, advantages and the epochs of minibatch steps on a batch that <see cref="Rescore"/> filled.</summary>
-    public PpoMetrics Learn(PpoBatch batch, bool[] finished, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public PolicyMetrics Learn(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        var metrics = new PpoMetrics();
-        (metrics.KlPerSequence, Moments scoreMoments) = PpoAdvantages.Fill(batch, finished, _config, State);
+        var metrics = new PolicyMetrics();
+        (metrics.KlPerSequence, Moments scoreMoments) = PolicyAdvantages.Fill(batch, _config, State);
         metrics.KlCoefficient = State.KlCoefficient;
         metrics.Observe(batch);
         if (_config.WhitenAdvantages) Whitening.ToZeroMeanUnitVariance(batch.Advantages, batch.ResponseMask);
@@ -96,13 +95,13 @@ public sealed class PpoTrainer : IDisposable
             }
         }
 
-        double next = PpoAdvantages.NextKlCoefficient(State.KlCoefficient, metrics.KlPerSequence, batch.Sequences.Count, _config);
-        State = new PpoState(iteration, next, scoreMoments);
+        double next = PolicyAdvantages.NextKlCoefficient(State.KlCoefficient, metrics.KlPerSequence, batch.Sequences.Count, _config);
+        State = new PolicyState(iteration, next, scoreMoments);
         return metrics;
     }
 
     /// <summary>Accumulates the minibatch's gradient over micro-batches (normalised by the minibatch's own token count) and takes one step.</summary>
-    private MinibatchResult Minibatch(PpoBatch batch, int[] rows, int iteration)
+    private MinibatchResult Minibatch(TrajectoryBatch batch, int[] rows, int iteration)
     {
         var counts = new AggregationCounts(rows.Sum(r => (long)batch.Sequences[r].ResponseLength), rows.Length);
         var result = new MinibatchResult();
@@ -124,7 +123,7 @@ public sealed class PpoTrainer : IDisposable
         return result;
     }
 
-    private void MicroBatch(PpoBatch batch, int[] rows, AggregationCounts counts, MinibatchResult result)
+    private void MicroBatch(TrajectoryBatch batch, int[] rows, AggregationCounts counts, MinibatchResult result)
     {
         using DisposeScope scope = NewDisposeScope();
         CollatedBatch collated = CollatedBatch.Create([.. rows.Select(r => batch.Sequences[r])], _device);
@@ -151,13 +150,13 @@ public sealed class PpoTrainer : IDisposable
     }
 
     /// <summary>Before the first update π = π_old, so every ratio must be 1: a wrong mask, temperature or position shows here.</summary>
-    private void CheckFirstRatio(MinibatchResult first, int iteration, PpoMetrics metrics)
+    private void CheckFirstRatio(MinibatchResult first, int iteration, PolicyMetrics metrics)
     {
         metrics.FirstRatioGap = first.Policy.RatioDeviationMax;
         if (first.Policy.RatioDeviationMax <= _config.FirstRatioTolerance) return;
         throw new NumericalException(
             $"Iteration {iteration}: on the first minibatch of the first epoch max |ratio − 1| is {first.Policy.RatioDeviationMax:G3}, expected at most "
-            + $"ppo.first_ratio_tolerance = {_config.FirstRatioTolerance:G3}. The log-probs that the trainer re-scored and those of its own training pass differ: "
+            + $"method.first_ratio_tolerance = {_config.FirstRatioTolerance:G3}. The log-probs that the trainer re-scored and those of its own training pass differ: "
             + "the model is not deterministic, or the weights changed in between.");
     }
 

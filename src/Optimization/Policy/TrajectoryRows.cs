@@ -5,16 +5,20 @@ using Rlhf.Trajectories;
 namespace Rlhf.Optimization;
 
 /// <summary>Between Parquet rows and the trainer's flat columns.</summary>
-public static class PpoRows
+public static class TrajectoryRows
 {
     /// <exception cref="BadDataException">A row lacks its score or reference log-probs, has no response, or does not fit the model.</exception>
-    public static PpoBatch ToBatch(IReadOnlyList<ScoredRollout> rows, LlamaConfig model)
+    public static TrajectoryBatch ToBatch(IReadOnlyList<ScoredRollout> rows, LlamaConfig model)
     {
         if (rows.Count == 0) throw new BadDataException("There is no scored response to train on.");
-        var batch = new PpoBatch([.. rows.Select(r => Sequence(r.Rollout, model))]);
+        var batch = new TrajectoryBatch([.. rows.Select(r => Sequence(r.Rollout, model))]);
+        var prompts = new Dictionary<string, int>(StringComparer.Ordinal);
         for (int i = 0; i < rows.Count; i++)
         {
             ScoredRollout row = rows[i];
+            batch.Finished[i] = row.Rollout.FinishReason != FinishReason.Length;
+            prompts.TryAdd(row.Rollout.PromptId, prompts.Count);
+            batch.Groups[i] = prompts[row.Rollout.PromptId];
             string where = $"row {i} (prompt '{row.Rollout.PromptId}', sample {row.Rollout.SampleId})";
             batch.Scores[i] = row.Scores.Score ?? throw new BadDataException($"{where} has no score. Run rlhf-score with a reward model or a rule first.");
             if (!double.IsFinite(batch.Scores[i])) throw new BadDataException($"{where}: its score is {batch.Scores[i]}; it must be finite.");
@@ -27,7 +31,7 @@ public static class PpoRows
     }
 
     /// <summary>What the trainer computed for response i, for audit.</summary>
-    public static TokenTargets ToTargets(PpoBatch batch, int i) => new()
+    public static TokenTargets ToTargets(TrajectoryBatch batch, int i) => new()
     {
         OldLogprobs = Floats(batch.OldLogProbs, batch.Response(i)),
         Values = Floats(batch.OldValues, batch.Response(i)),

@@ -4,19 +4,18 @@ using Rlhf.Core;
 namespace Rlhf.Optimization;
 
 /// <summary>From scores to advantages: shape the scores, spread them over tokens with the KL penalty, GAE.</summary>
-public static class PpoAdvantages
+public static class PolicyAdvantages
 {
     /// <summary>Fills rewards, advantages and returns of the batch.</summary>
     /// <param name="batch">Old and reference log-probs, old values and scores filled.</param>
-    /// <param name="finished">[responses] true when the response ended by EOS or a stop string.</param>
     /// <param name="config">The method's configuration.</param>
     /// <param name="state">β and running moments before this iteration.</param>
     /// <returns>Mean KL(π_old‖reference) in nats per sequence, and the running moments after.</returns>
-    public static (double KlPerSequence, Moments ScoreMoments) Fill(PpoBatch batch, bool[] finished, PpoConfig config, PpoState state)
+    public static (double KlPerSequence, Moments ScoreMoments) Fill(TrajectoryBatch batch, MethodConfig config, PolicyState state)
     {
         double[] scores = [.. batch.Scores];
         var moments = new RunningMoments(state.ScoreMoments);
-        if (config.MissingEosPenalty > 0) ScoreShaping.SubtractIfUnfinished(scores, finished, config.MissingEosPenalty);
+        if (config.MissingEosPenalty > 0) ScoreShaping.SubtractIfUnfinished(scores, batch.Finished, config.MissingEosPenalty);
         switch (config.RewardNormalization)
         {
             case RewardNormalization.Running:
@@ -35,7 +34,7 @@ public static class PpoAdvantages
     }
 
     /// <summary>β of the next iteration.</summary>
-    public static double NextKlCoefficient(double coefficient, double klPerSequence, int sequences, PpoConfig config)
+    public static double NextKlCoefficient(double coefficient, double klPerSequence, int sequences, MethodConfig config)
     {
         if (config.KlTarget <= 0) return coefficient;
         var controller = new AdaptiveKlController(coefficient, config.KlTarget, config.KlHorizon);

@@ -7,7 +7,7 @@ public enum Critic { Shared, Separate }
 public enum RewardNormalization { None, Running, Batch }
 
 /// <summary>Proximal policy optimisation (Schulman et al. 2017) as used for language (Ziegler et al. 2019, Ouyang et al. 2022).</summary>
-public sealed record PpoConfig
+public sealed record MethodConfig
 {
     [Doc("Passes over each iteration's responses."), Range(1, 100)]
     public int Epochs { get; init; } = 4;

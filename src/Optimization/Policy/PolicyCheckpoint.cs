@@ -12,7 +12,7 @@ namespace Rlhf.Optimization;
 /// Everything that the next iteration depends on, as one folder: float32 weights (value head included), both moments of the optimiser and
 /// its step, β, running moments, the iteration. Written beside and renamed; exact to the bit.
 /// </summary>
-public static class PpoCheckpoint
+public static class PolicyCheckpoint
 {
     private const string Weights = "weights.safetensors", StateFile = "state.json";
 
@@ -20,7 +20,7 @@ public static class PpoCheckpoint
 
     private sealed record Saved(int Iteration, double KlCoefficient, long MomentsCount, double MomentsMean, double MomentsM2, long PolicySteps, long CriticSteps, string Sha256);
 
-    public static void Save(string folder, LlamaModel policy, LlamaModel? critic, PpoTrainer trainer)
+    public static void Save(string folder, LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
     {
         using var whole = new WholeFolder(folder);
         var tensors = new List<SafetensorsOutput>
@@ -37,7 +37,7 @@ public static class PpoCheckpoint
         }
 
         SafetensorsWriter.Write(whole.FilePath(Weights), tensors, SafetensorsType.F32);
-        PpoState state = trainer.State;
+        PolicyState state = trainer.State;
         var saved = new Saved(
             state.Iteration, state.KlCoefficient, state.ScoreMoments.Count, state.ScoreMoments.Mean, state.ScoreMoments.SumOfSquares,
             trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, Sha256.OfFile(whole.FilePath(Weights)));
@@ -48,7 +48,7 @@ public static class PpoCheckpoint
 
     /// <summary>Puts a checkpoint into models and trainer of the same shape.</summary>
     /// <exception cref="BadModelException">Missing, damaged (checksum) or of another shape.</exception>
-    public static void Load(string folder, LlamaModel policy, LlamaModel? critic, PpoTrainer trainer)
+    public static void Load(string folder, LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
     {
         string weights = Path.Combine(folder, Weights), stateFile = Path.Combine(folder, StateFile);
         Saved saved;
@@ -79,7 +79,7 @@ public static class PpoCheckpoint
             trainer.CriticOptimizer.Step = saved.CriticSteps;
         }
 
-        trainer.State = new PpoState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2));
+        trainer.State = new PolicyState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2));
     }
 
     private static SafetensorsOutput Flat(string name, Tensor tensor) => new(name, [tensor.numel()], destination =>

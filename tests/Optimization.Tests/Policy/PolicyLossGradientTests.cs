@@ -10,7 +10,7 @@ namespace Rlhf.Optimization.Tests;
 /// The gradient that the trainer really steps with, against finite differences of the PPO loss written once more from the paper in float64.
 /// With β₁ = 0 the first moment is the gradient, and the second step of two is off-policy: ratios, clips and the value clip are all at work.
 /// </summary>
-public sealed class PpoLossGradientTests
+public sealed class PolicyLossGradientTests
 {
     private const double ClipLow = 0.05, ClipHigh = 0.1, ValueClip = 0.05, ValueCoefficient = 0.5, EntropyCoefficient = 0.02, Temperature = 0.7;
 
@@ -20,17 +20,17 @@ public sealed class PpoLossGradientTests
     [Test]
     public void TheGradientIsThatOfTheLoss([Values] Critic critic)
     {
-        RunConfig run = PpoFixture.Configuration(
+        RunConfig run = PolicyFixture.Configuration(
             ppo => ppo with
             {
                 Epochs = 2, MinibatchSize = 6, MicroBatchTokens = 40, Critic = critic, ClipRange = ClipLow, ClipRangeHigh = ClipHigh, ValueClipRange = ValueClip,
                 ValueCoefficient = ValueCoefficient, EntropyCoefficient = EntropyCoefficient,
             },
             steps => steps with { Beta1 = 0, MaxGradientNorm = 0, LearningRate = 0.01 });
-        using var at = new PpoFixture(run, responses: 6);
+        using var at = new PolicyFixture(run, responses: 6);
         using LlamaModel policy = LlamaModel.Create(at.Policy.Config, 0, dtype: ScalarType.Float64);
         using LlamaModel? values = at.CriticModel is null ? null : LlamaModel.Create(at.CriticModel.Config, 0, dtype: ScalarType.Float64);
-        PpoMetrics metrics = at.Trainer.Train(at.Batch, at.Finished, 1, (done, _) =>
+        PolicyMetrics metrics = at.Trainer.Train(at.Batch, 1, (done, _) =>
         {
             if (done != 1) return;
             policy.Parameters.CopyFrom(at.Policy.Parameters); // the weights between the two steps
@@ -71,7 +71,7 @@ public sealed class PpoLossGradientTests
     }
 
     /// <summary>L = 1/N Σ [ max(−ρA, −clip(ρ)A) + c_v ½ max((V−R)², (V_c−R)²) − c_e H ], one response at a time.</summary>
-    private static double Loss(LlamaModel policy, LlamaModel? critic, PpoBatch batch)
+    private static double Loss(LlamaModel policy, LlamaModel? critic, TrajectoryBatch batch)
     {
         double sum = 0;
         for (int i = 0; i < batch.Sequences.Count; i++)

@@ -4,31 +4,30 @@ using Rlhf.Models;
 namespace Rlhf.Optimization.Tests;
 
 /// <summary>A policy, a critic where it is separate, and a batch of responses with scores.</summary>
-internal sealed class PpoFixture : IDisposable
+internal sealed class PolicyFixture : IDisposable
 {
-    public PpoFixture(RunConfig run, int responses = 10)
+    public PolicyFixture(RunConfig run, int responses = 10)
     {
         Run = run;
-        bool shared = run.Ppo.Critic == Critic.Shared;
+        bool shared = run.Method.Critic == Critic.Shared;
         Policy = Tiny.Model(shared ? Tiny.Config : Tiny.Config with { Head = ModelHead.LanguageModel });
         CriticModel = shared ? null : Tiny.Model(seed: 8);
-        Trainer = new PpoTrainer(Policy, CriticModel, run);
+        Trainer = new PolicyTrainer(Policy, CriticModel, run);
         Batch = NewBatch(responses);
-        Finished = [.. Enumerable.Range(0, responses).Select(i => i % 3 != 0)];
     }
 
     /// <summary>
     /// One thread, temperature 0.7. Adam's ε is large: where a gradient is nothing but rounding, a tiny ε would turn it into a full step, and
     /// sums in another order could not be compared.
     /// </summary>
-    public static RunConfig Configuration(Func<PpoConfig, PpoConfig>? ppo = null, Func<OptimizerConfig, OptimizerConfig>? optimizer = null)
+    public static RunConfig Configuration(Func<MethodConfig, MethodConfig>? ppo = null, Func<OptimizerConfig, OptimizerConfig>? optimizer = null)
     {
-        PpoConfig method = new() { Epochs = 2, MinibatchSize = 5, EntropyCoefficient = 0.01, MicroBatchTokens = 64, KlCoefficient = 0.1 };
+        MethodConfig method = new() { Epochs = 2, MinibatchSize = 5, EntropyCoefficient = 0.01, MicroBatchTokens = 64, KlCoefficient = 0.1 };
         OptimizerConfig steps = new() { LearningRate = 1e-3, Epsilon = 1e-3 };
         return new RunConfig
         {
             Seed = 11, Iterations = 4, Threads = 1, Policy = "policy", Generation = new GenerationConfig { Prompts = "prompts", Temperature = 0.7 },
-            Ppo = ppo is null ? method : ppo(method), Optimizer = optimizer is null ? steps : optimizer(steps),
+            Method = ppo is null ? method : ppo(method), Optimizer = optimizer is null ? steps : optimizer(steps),
         };
     }
 
@@ -38,20 +37,18 @@ internal sealed class PpoFixture : IDisposable
 
     public LlamaModel? CriticModel { get; }
 
-    public PpoTrainer Trainer { get; }
+    public PolicyTrainer Trainer { get; }
 
-    public PpoBatch Batch { get; }
+    public TrajectoryBatch Batch { get; }
 
-    public bool[] Finished { get; }
-
-    public PpoMetrics Train(int iteration = 1) => Trainer.Train(Batch, Finished, iteration);
+    public PolicyMetrics Train(int iteration = 1) => Trainer.Train(Batch, iteration);
 
     /// <summary>Scores and reference log-probs at addressed places; the reference is not the policy.</summary>
-    public static PpoBatch NewBatch(int responses, ulong seed = 3)
+    public static TrajectoryBatch NewBatch(int responses, ulong seed = 3)
     {
         double U(int i, uint c) => AddressedRandom.Uniform(seed, AddressedRandom.Stream.Data, (uint)i, c, 99);
-        var batch = new PpoBatch(Tiny.Sequences(responses, seed));
-        for (int i = 0; i < responses; i++) batch.Scores[i] = (4 * U(i, 0)) - 2;
+        var batch = new TrajectoryBatch(Tiny.Sequences(responses, seed));
+        for (int i = 0; i < responses; i++) (batch.Scores[i], batch.Finished[i], batch.Groups[i]) = ((4 * U(i, 0)) - 2, i % 3 != 0, i / 2);
         for (int t = 0; t < batch.Tokens; t++) batch.ReferenceLogProbs[t] = batch.RolloutLogProbs[t] = -4 * U(t, 1);
         return batch;
     }
