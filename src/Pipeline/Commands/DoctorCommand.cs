@@ -28,8 +28,8 @@ public static class DoctorCommand
             table.Add("BLAS", "", "cpu", Loaded("blas"));
             string providers = string.Join(", ", Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetAvailableProviders().Select(p => p.Replace("ExecutionProvider", "", StringComparison.Ordinal).ToLowerInvariant()));
             table.Add("ONNX Runtime", versions["ONNX Runtime"], providers, Loaded("libonnxruntime.so"));
-            string genai = System.Runtime.InteropServices.NativeLibrary.TryLoad("onnxruntime-genai", typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly, null, out _) ? "found" : "not found";
-            table.Add("ONNX Runtime GenAI", typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly.GetName().Version?.ToString(3) ?? genai, "cpu", Loaded("libonnxruntime-genai.so"));
+            bool genai = System.Runtime.InteropServices.NativeLibrary.TryLoad("onnxruntime-genai", typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly, null, out _);
+            table.Add("ONNX Runtime GenAI", genai ? versions["ONNX Runtime GenAI"] : "not found", "cpu", Loaded("libonnxruntime-genai.so"));
             table.Add("DuckDB", versions["DuckDB"], "cpu", Loaded("libduckdb.so"));
             table.Print();
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

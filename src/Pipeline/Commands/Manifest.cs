@@ -32,6 +32,7 @@ public static class Manifest
         ["rlhf"] = typeof(Manifest).Assembly.GetName().Version?.ToString(3) ?? "",
         [".NET"] = RuntimeInformation.FrameworkDescription,
         ["ONNX Runtime"] = OrtEnv.Instance().GetVersionString(),
+        ["ONNX Runtime GenAI"] = typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly.GetName().Version?.ToString(3) ?? "",
         ["libtorch"] = TorchSharp.torch.__version__,
         ["DuckDB"] = Trajectories.DuckDbInfo.Version,
     };
