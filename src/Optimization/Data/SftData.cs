@@ -6,16 +6,15 @@ namespace Rlhf.Optimization;
 /// <summary>Training and held-out sequences of supervised fine-tuning: packed texts, or prompts with completions.</summary>
 public sealed class SftData
 {
+    private const uint OrderSalt = 0x5F7;
+
     private readonly PackedCorpus? _packed;
     private readonly List<TrainingSequence> _training = [];
     private readonly List<TrainingSequence> _heldOut = [];
-    private readonly ulong _seed;
-    private int[] _order = [];
-    private long _epoch = -1;
+    private readonly EpochOrder? _order;
 
     private SftData(SftConfig config, Tokenizer tokenizer, CancellationToken cancellation)
     {
-        _seed = config.Seed;
         bool completions = config.PromptColumn.Length > 0;
         if (completions != config.CompletionColumn.Length > 0)
         {
@@ -66,11 +65,25 @@ public sealed class SftData
         else
         {
             TrainingTokens = _training.Sum(s => (long)s.ResponseLength);
+            _order = new EpochOrder(_training.Count, config.Seed, OrderSalt);
         }
 
         Sequences = _packed?.SequencesPerEpoch ?? _training.Count;
         HeldOutTokens = _heldOut.Sum(s => (long)s.ResponseLength);
         if (Sequences == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: too little text for one sequence of {config.SequenceLength} tokens. Lower sequence_length or add data.");
+    }
+
+    /// <summary>Sequences that are tokens already: prompts with responses.</summary>
+    /// <param name="training">At least one.</param>
+    /// <param name="heldOut">May be empty.</param>
+    /// <param name="seed">Of the order.</param>
+    public SftData(IReadOnlyList<TrainingSequence> training, IReadOnlyList<TrainingSequence> heldOut, ulong seed)
+    {
+        if (training.Count == 0) throw new BadDataException("No sequence is left to train on.");
+        (_training, _heldOut, _order) = ([.. training], [.. heldOut], new EpochOrder(training.Count, seed, OrderSalt));
+        Sequences = training.Count;
+        TrainingTokens = training.Sum(s => (long)s.ResponseLength);
+        HeldOutTokens = heldOut.Sum(s => (long)s.ResponseLength);
     }
 
     /// <summary>Sequences of one epoch.</summary>
@@ -92,13 +105,7 @@ public sealed class SftData
         return _heldOut.TakeWhile(s => (sum += s.ResponseLength) <= tokens || sum == s.ResponseLength);
     }
 
-    private TrainingSequence Sequence(long n)
-    {
-        if (_packed is not null) return _packed.Sequence(n);
-        long epoch = n / _training.Count;
-        if (epoch != _epoch) (_epoch, _order) = (epoch, AddressedRandom.Permutation(_training.Count, _seed, (uint)epoch, 0x5F7));
-        return _training[_order[(int)(n % _training.Count)]];
-    }
+    private TrainingSequence Sequence(long n) => _packed is not null ? _packed.Sequence(n) : _training[_order![n]];
 
     /// <summary>A text as the model sees it: BOS where the tokenizer has one, the text, EOS.</summary>
     internal static int[] Document(string text, Tokenizer tokenizer) => [.. tokenizer.EncodePrompt(text), .. tokenizer.EosIds.Take(1)];

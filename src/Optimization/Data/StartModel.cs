@@ -7,6 +7,13 @@ namespace Rlhf.Optimization;
 /// <summary>The model that training starts from: a folder, or a new one of the configured shape.</summary>
 public static class StartModel
 {
+    /// <summary>The folder whose tokenizer is used: the one named, else the model's.</summary>
+    /// <exception cref="ConfigurationException">Neither is named.</exception>
+    public static string TokenizerFolder(string tokenizer, string model) =>
+        tokenizer.Length > 0 ? tokenizer
+        : model.Length > 0 ? model
+        : throw new ConfigurationException("tokenizer: name the folder that has tokenizer.json, or a model to start from.");
+
     public static LlamaModel LanguageModel(string folder, ArchitectureConfig architecture, Tokenizer tokenizer, ulong seed, string device) =>
         folder.Length > 0
             ? LlamaModel.Load(folder, ModelHead.LanguageModel, TorchSharp.torch.device(device))

@@ -40,13 +40,13 @@ public static class TextRows
         }
     }
 
-    private static string Replaced(string text, IReadOnlyDictionary<string, string> replace)
+    internal static string Replaced(string text, IReadOnlyDictionary<string, string> replace)
     {
         foreach ((string from, string to) in replace) text = text.Replace(from, to, StringComparison.Ordinal);
         return text;
     }
 
-    private static string Text(DataColumn column, RowBatch batch, int at, int row) => column.Type switch
+    internal static string Text(DataColumn column, RowBatch batch, int at, int row) => column.Type switch
     {
         ColumnType.Int32 => Invariant(batch.GetInt32(at, row)),
         ColumnType.Int64 => Invariant(batch.GetInt64(at, row)),

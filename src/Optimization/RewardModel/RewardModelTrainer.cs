@@ -73,21 +73,7 @@ public sealed class RewardModelTrainer : IDisposable
     private int[][] Texts(RewardExample example, bool training, uint epoch) =>
         [.. example.Texts.Select((t, i) => RewardAugmentation.Apply(t, _config, _model.Config.VocabSize, training, epoch, example.Row, (uint)i))];
 
-    // Examples whole, longest first, at most MicroBatchTokens padded tokens a pass.
-    private List<int[]> Cut(int[][][] texts)
-    {
-        int[] order = [.. Enumerable.Range(0, texts.Length).OrderByDescending(i => texts[i].Max(t => t.Length)).ThenBy(i => i)];
-        var cuts = new List<int[]>();
-        for (int start = 0; start < order.Length;)
-        {
-            int longest = texts[order[start]].Max(t => t.Length), rows = 0, end = start;
-            while (end < order.Length && (end == start || (rows + texts[order[end]].Length) * longest <= _config.MicroBatchTokens)) rows += texts[order[end++]].Length;
-            cuts.Add(order[start..end]);
-            start = end;
-        }
-
-        return cuts;
-    }
+    private List<int[]> Cut(int[][][] texts) => ExampleCut.ByTokens([.. texts.Select(t => t.Select(x => x.Length).ToArray())], _config.MicroBatchTokens);
 
     private Tensor Forward(int[][] texts, bool training)
     {

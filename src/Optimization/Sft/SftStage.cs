@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Tokenization;
@@ -14,8 +12,7 @@ public static class SftStage
     public static double Run(SftConfig config, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
-        string tokenizerFolder = config.Tokenizer.Length > 0 ? config.Tokenizer : config.Model;
-        if (tokenizerFolder.Length == 0) throw new ConfigurationException("tokenizer: name the folder that has tokenizer.json, or a model to start from.");
+        string tokenizerFolder = StartModel.TokenizerFolder(config.Tokenizer, config.Model);
         using Tokenizer tokenizer = Tokenizer.Open(tokenizerFolder);
         SftData data = SftData.Load(config, tokenizer, cancellation);
         using LlamaModel model = StartModel.LanguageModel(config.Model, config.Architecture, tokenizer, config.Seed, config.Device);
@@ -25,44 +22,32 @@ public static class SftStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.TrainingTokens:N0} tokens for training, {data.HeldOutTokens:N0} held out");
+        return Train(config, data, model, tokenizerFolder, "sft", cancellation);
+    }
+
+    /// <summary>Trains on sequences that are tokens already and saves the model.</summary>
+    /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
+    internal static double Train(SftConfig config, SftData data, LlamaModel model, string tokenizerFolder, string name, CancellationToken cancellation)
+    {
         using var trainer = new SftTrainer(model, config);
-        long steps = (long)Math.Ceiling(config.Epochs * data.Sequences / config.BatchSize);
-        if (config.MaxSteps > 0) steps = Math.Min(steps, config.MaxSteps);
-        if (steps == 0) throw new ConfigurationException($"epochs is {config.Epochs}: that is no step at all. Give a positive number.");
-        using var log = new TrainingLog(config.Output, "sft", steps);
-        double heldOut = double.NaN, smooth = double.NaN;
-        long tokens = 0;
-        Stopwatch clock = Stopwatch.StartNew();
-        double trainingSeconds = 0;
-        for (long step = 0; step < steps; step++)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            double minutes = clock.Elapsed.TotalMinutes;
-            bool outOfTime = config.MaxMinutes > 0 && minutes >= config.MaxMinutes;
-            double progress = Math.Max(step / (double)steps, config.MaxMinutes > 0 ? minutes / config.MaxMinutes : 0);
-            long started = Stopwatch.GetTimestamp();
-            TrainingSequence[] batch = data.Batch(step, config.BatchSize);
-            (double loss, double norm) = trainer.Step(batch, progress);
-            trainingSeconds += Stopwatch.GetElapsedTime(started).TotalSeconds;
-            tokens += batch.Sum(b => (long)b.ResponseLength);
-            smooth = double.IsNaN(smooth) ? loss : (0.98 * smooth) + (0.02 * loss);
-            log.Advance(smooth);
-            bool last = step == steps - 1 || outOfTime;
-            if ((step + 1) % config.EvaluateEvery == 0 || last)
+        long steps = TrainingLoop.PlannedSteps(config.Epochs, data.Sequences, config.BatchSize, config.MaxSteps);
+        using var loop = new TrainingLoop(name, config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Sequences, config.Optimizer, config.MaxMinutes);
+        double heldOut = double.NaN;
+        loop.Run(
+            (step, progress) =>
             {
-                (double nats, long evaluated) = trainer.Evaluate(data.HeldOut(config.HeldOutTokens));
-                heldOut = nats / Math.Max(1, evaluated);
+                TrainingSequence[] batch = data.Batch(step, config.BatchSize);
+                (double loss, double norm) = trainer.Step(batch, progress);
+                return new TrainingStep(loss, norm, batch.Sum(b => (long)b.ResponseLength));
+            },
+            () =>
+            {
+                (double nats, long tokens) = trainer.Evaluate(data.HeldOut(config.HeldOutTokens));
+                heldOut = nats / Math.Max(1, tokens);
                 model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
-                double left = config.MaxMinutes > 0 ? config.MaxMinutes - minutes : clock.Elapsed.TotalMinutes / (step + 1) * (steps - step - 1);
-                log.Row(
-                    string.Create(CultureInfo.InvariantCulture, $"step {step + 1}"), last ? "" : string.Create(CultureInfo.InvariantCulture, $"{left:F1} minutes left"),
-                    ("loss", smooth), ("eval/loss", heldOut), ("learning_rate", LearningRate.At(config.Optimizer, step, progress)), ("grad_norm", norm),
-                    ("epoch", (step + 1) * config.BatchSize / (double)data.Sequences), ("tokens/trained", tokens), ("time/optimization_tokens_per_second", tokens / trainingSeconds));
-            }
-
-            if (outOfTime) break;
-        }
-
+                return [("eval/loss", heldOut)];
+            },
+            cancellation);
         return heldOut;
     }
 }

@@ -1,0 +1,97 @@
+using System.Globalization;
+using Rlhf.Algorithms;
+using Rlhf.Core;
+using Rlhf.Models;
+using Rlhf.Tokenization;
+using static TorchSharp.torch;
+
+namespace Rlhf.Optimization;
+
+/// <summary>Preference training from a configuration: data → reference log-probs → training with held-out accuracy → model folder and ONNX folder.</summary>
+public static class PreferenceStage
+{
+    private const uint OrderSalt = 0x9EF;
+
+    /// <returns>Held-out sums of the trained policy.</returns>
+    public static PreferenceLossSums Run(PreferenceConfig config, CancellationToken cancellation)
+    {
+        TorchThreads.Apply(config.Threads);
+        using Tokenizer tokenizer = Tokenizer.Open(config.Model);
+        PreferenceData data = PreferenceData.Load(config, tokenizer, cancellation);
+        Device where = device(config.Device);
+        using LlamaModel model = LlamaModel.Load(config.Model, ModelHead.LanguageModel, where);
+        CheckFits(config, data, model.Config);
+        Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.Training.Count:N0} preferences for training, {data.HeldOut.Count:N0} held out");
+        if (PreferenceObjectives.Of(config).NeedsReference) ScoreReference(config, model, data, where, cancellation);
+
+        using var trainer = new PreferenceTrainer(model, config);
+        long steps = TrainingLoop.PlannedSteps(config.Epochs, data.Training.Count, config.BatchSize, config.MaxSteps);
+        string name = config.Method.ToString().ToLowerInvariant();
+        using var loop = new TrainingLoop(name, config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Training.Count, config.Optimizer);
+        var order = new EpochOrder(data.Training.Count, config.Seed, OrderSalt);
+        PreferenceLossSums since = default, heldOut = trainer.Evaluate(data.HeldOut);
+        loop.Log.Row("before", string.Create(CultureInfo.InvariantCulture, $"{data.HeldOut.Count:N0} held out"), Values("eval/", heldOut));
+        loop.Run(
+            (step, progress) =>
+            {
+                PreferenceExample[] batch = [.. order.Batch(step, config.BatchSize).Select(i => data.Training[i])];
+                (PreferenceLossSums sums, double norm) = trainer.Step(batch, progress);
+                since += sums;
+                return new TrainingStep(sums.Loss, norm, batch.Sum(e => e.Responses.Sum(r => (long)r.ResponseLength)));
+            },
+            () =>
+            {
+                heldOut = trainer.Evaluate(data.HeldOut);
+                model.Save(config.Output, SafetensorsType.F32, config.Model);
+                (string, double)[] values = [("accuracy", since.Accuracy), ("preference/margin", since.Margin), .. Values("eval/", heldOut)];
+                since = default;
+                return values;
+            },
+            cancellation);
+        if (config.Export) ModelExport.Model(model, config.Model, Path.Combine(config.Output, "onnx"));
+        return heldOut;
+    }
+
+    private static void ScoreReference(PreferenceConfig config, LlamaModel policy, PreferenceData data, Device where, CancellationToken cancellation)
+    {
+        using LlamaModel? other = config.Reference.Length > 0 ? LlamaModel.Load(config.Reference, ModelHead.LanguageModel, where, trainable: false) : null;
+        if (other is not null && other.Config.VocabSize != policy.Config.VocabSize)
+        {
+            throw new BadModelException($"reference: {config.Reference} has {other.Config.VocabSize} tokens, the policy {policy.Config.VocabSize}; both must read the same tokens.");
+        }
+
+        PreferenceExample[] all = [.. data.Training, .. data.HeldOut];
+        using var bar = new ProgressReport("reference log-probs", all.Length, "preferences");
+        int told = 0;
+        ReferenceLogProbs.Fill(other ?? policy, all, config.MicroBatchTokens, where, done =>
+        {
+            cancellation.ThrowIfCancellationRequested();
+            bar.Advance(done - told);
+            told = done;
+        });
+    }
+
+    private static void CheckFits(PreferenceConfig config, PreferenceData data, LlamaConfig model)
+    {
+        if (config.MaxLength > model.MaxPositionEmbeddings + 1)
+        {
+            throw new ConfigurationException($"max_length is {config.MaxLength}; the model has {model.MaxPositionEmbeddings} positions. Use at most {model.MaxPositionEmbeddings + 1}.");
+        }
+
+        foreach (PreferenceExample example in data.Training.Concat(data.HeldOut))
+        {
+            foreach (TrainingSequence sequence in example.Responses)
+            {
+                int largest = 0;
+                foreach (int token in sequence.Tokens.Span) largest = token < 0 ? int.MaxValue : Math.Max(largest, token);
+                if (largest < model.VocabSize) continue;
+                throw new BadDataException($"row {example.Row}: its tokens reach {largest}; the model has {model.VocabSize}. Were the pairs made with another tokenizer?");
+            }
+        }
+    }
+
+    private static (string, double)[] Values(string prefix, PreferenceLossSums sums) =>
+    [
+        (prefix + "loss", sums.Loss), (prefix + "accuracy", sums.Accuracy), (prefix + "preference_margin", sums.Margin),
+    ];
+}
