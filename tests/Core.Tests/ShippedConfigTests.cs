@@ -5,6 +5,16 @@ namespace Rlhf.Core.Tests;
 /// <summary>Every configuration under configs/ loads, by the kind that its name tells.</summary>
 public sealed class ShippedConfigTests
 {
+    private static readonly string[] Preference = ["dpo", "ipo", "kto", "orpo", "simpo"];
+
+    /// <summary>Each preference method has a configuration of its name.</summary>
+    [Test]
+    public void EveryPreferenceMethodIsShipped([Values] PreferenceMethod method)
+    {
+        string path = Path.Combine(Folder(), method.ToString().ToLowerInvariant() + ".yaml");
+        Assert.That(ConfigBinder.Load<PreferenceConfig>(path, []).Method, Is.EqualTo(method));
+    }
+
     private static string Folder()
     {
         DirectoryInfo at = new(AppContext.BaseDirectory);
@@ -20,6 +30,9 @@ public sealed class ShippedConfigTests
         string path = Path.Combine(Folder(), name);
         object config = name.StartsWith("sft-", StringComparison.Ordinal) ? ConfigBinder.Load<SftConfig>(path, [])
             : name.StartsWith("reward-", StringComparison.Ordinal) ? ConfigBinder.Load<RewardModelConfig>(path, [])
+            : Preference.Contains(Path.GetFileNameWithoutExtension(name)) ? ConfigBinder.Load<PreferenceConfig>(path, [])
+            : name == "rft.yaml" ? ConfigBinder.Load<RftConfig>(path, [])
+            : name == "ilql.yaml" ? ConfigBinder.Load<IlqlConfig>(path, [])
             : ConfigBinder.Load<RunConfig>(path, []);
         Assert.That(ConfigWriter.ToYaml(config), Is.Not.Empty);
     }

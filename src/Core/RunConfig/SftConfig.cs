@@ -60,8 +60,8 @@ public sealed record SftConfig
     [Doc("Where the model, metrics and checkpoints go."), PathRelative]
     public string Output { get; init; } = "runs/sft";
 
-    [Doc("Also export an ONNX folder beside the model.")]
-    public bool Export { get; init; } = true;
+    [Doc("Also export an ONNX folder: onnx/ in the output.")]
+    public bool Export { get; init; }
 
     public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 1e-3, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, FinalFraction = 0.1, WeightDecay = 0.1 };
 

@@ -50,6 +50,7 @@ internal static class PolicyGraph
         };
         string normed = trunk.Build(ids);
         string logits = VocabularyHead.Build(graph, map, style, normed, rank: lastOnly ? 2 : 3, "/lm_head");
+        if (shape.ActionValueBeta is { } beta) logits = ActionValues.Build(graph, map, normed, logits, beta);
         if (lastOnly) logits = graph.Op("Unsqueeze", "/lm_head/Unsqueeze", [logits, graph.Int64Vector(1)]);
         graph.Output("logits", logits, ElementType.Float, "batch_size", lastOnly ? 1 : "sequence_length", shape.VocabularySize);
         return graph;

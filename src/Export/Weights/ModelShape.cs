@@ -48,6 +48,9 @@ public sealed record ModelShape
     /// <summary>Reward models: reward = gain · score + bias.</summary>
     public double RewardBias { get; init; }
 
+    /// <summary>Policies with Q heads (ILQL): the logits are those of the language model + this · min(Q₁, Q₂); null: no such heads.</summary>
+    public double? ActionValueBeta { get; init; }
+
     public int? BosTokenId { get; init; }
 
     /// <summary>Tokens that end a response; the first one is the one that training uses.</summary>

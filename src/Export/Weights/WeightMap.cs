@@ -86,6 +86,17 @@ public sealed class WeightMap
 
         list.Add(Copy(FinalNorm, hidden));
         if (vocabularyHead && !shape.TiedHead) list.Add(Copy(Head, hidden, shape.VocabularySize));
+        if (vocabularyHead && shape.ActionValueBeta is not null)
+        {
+            foreach (string head in ActionValues.Heads)
+            {
+                list.Add(Copy($"ilql.{head}.up.weight", hidden, 2 * hidden));
+                list.Add(Copy($"ilql.{head}.up.bias", 2 * hidden));
+                list.Add(Copy($"ilql.{head}.down.weight", 2 * hidden, shape.VocabularySize));
+                list.Add(Copy($"ilql.{head}.down.bias", shape.VocabularySize));
+            }
+        }
+
         if (scoreHead) list.Add(Copy(Score, hidden, 1));
         if (scoreHead && shape.ScoreBias) list.Add(Copy(ScoreBias, 1));
         return list;

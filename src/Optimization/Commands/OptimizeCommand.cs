@@ -20,6 +20,10 @@ public static class OptimizeCommand
         Configured<SftConfig>("sft", "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
         Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
         PolicyCommand.Create(),
+        .. PreferenceCommands.Create(),
+        PairsCommand.Create(),
+        Configured<RftConfig>("rft", "Fine-tuning on the best of scored samples: best-of-N or rejection sampling.", (config, token) => RftStage.Run(config, token)),
+        Configured<IlqlConfig>("ilql", "Implicit language Q-learning on scored samples, without drawing new ones.", (config, token) => IlqlStage.Run(config, token)),
         ExportCommand.Create(),
         ConvertCommand.Create(),
     ];

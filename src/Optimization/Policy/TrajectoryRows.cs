@@ -11,7 +11,7 @@ public static class TrajectoryRows
     public static TrajectoryBatch ToBatch(IReadOnlyList<ScoredRollout> rows, LlamaConfig model)
     {
         if (rows.Count == 0) throw new BadDataException("There is no scored response to train on.");
-        var batch = new TrajectoryBatch([.. rows.Select(r => Sequence(r.Rollout, model))]);
+        var batch = new TrajectoryBatch([.. rows.Select(r => SampledSequence.Of(r.Rollout, model))]);
         var prompts = new Dictionary<string, int>(StringComparer.Ordinal);
         for (int i = 0; i < rows.Count; i++)
         {
@@ -38,24 +38,6 @@ public static class TrajectoryRows
         Advantages = Floats(batch.Advantages, batch.Response(i)),
         Returns = Floats(batch.Returns, batch.Response(i)),
     };
-
-    private static TrainingSequence Sequence(Rollout row, LlamaConfig model)
-    {
-        if (row.PromptTokens.Length == 0 || row.ResponseTokens.Length == 0)
-        {
-            throw new BadDataException($"prompt '{row.PromptId}', sample {row.SampleId}: prompt and response need at least one token each; found {row.PromptTokens.Length} and {row.ResponseTokens.Length}.");
-        }
-
-        int[] tokens = [.. row.PromptTokens, .. row.ResponseTokens];
-        if (tokens.Length > model.MaxPositionEmbeddings + 1 || tokens.Min() < 0 || tokens.Max() >= model.VocabSize)
-        {
-            throw new BadDataException(
-                $"prompt '{row.PromptId}', sample {row.SampleId}: {tokens.Length} tokens between {tokens.Min()} and {tokens.Max()} do not fit a model of "
-                + $"{model.MaxPositionEmbeddings} positions and {model.VocabSize} tokens. Was the row drawn by another model?");
-        }
-
-        return new TrainingSequence(tokens, row.PromptTokens.Length);
-    }
 
     private static void Copy(float[] from, double[] to, int offset, int length, string column, string where)
     {

@@ -146,7 +146,7 @@ public sealed class PreferenceData
     };
 
     /// <summary>Whether a label is a thumb, and which.</summary>
-    internal static bool TryThumb(string text, out bool up)
+    public static bool TryThumb(string text, out bool up)
     {
         up = text.ToLowerInvariant() is "true" or "1" or "1.0" or "up" or "good";
         return up || text.ToLowerInvariant() is "false" or "0" or "0.0" or "-1" or "-1.0" or "down" or "bad";

@@ -30,7 +30,7 @@ public static class PreferenceStage
         using var loop = new TrainingLoop(name, config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Training.Count, config.Optimizer);
         var order = new EpochOrder(data.Training.Count, config.Seed, OrderSalt);
         PreferenceLossSums since = default, heldOut = trainer.Evaluate(data.HeldOut);
-        loop.Log.Row("before", string.Create(CultureInfo.InvariantCulture, $"{data.HeldOut.Count:N0} held out"), Values("eval/", heldOut));
+        if (heldOut.Pairs > 0) loop.Log.Row("before", string.Create(CultureInfo.InvariantCulture, $"{data.HeldOut.Count:N0} held out"), Values(heldOut));
         loop.Run(
             (step, progress) =>
             {
@@ -43,7 +43,7 @@ public static class PreferenceStage
             {
                 heldOut = trainer.Evaluate(data.HeldOut);
                 model.Save(config.Output, SafetensorsType.F32, config.Model);
-                (string, double)[] values = [("accuracy", since.Accuracy), ("preference/margin", since.Margin), .. Values("eval/", heldOut)];
+                (string, double)[] values = [("accuracy", since.Accuracy), ("preference/margin", since.Margin), .. Values(heldOut)];
                 since = default;
                 return values;
             },
@@ -90,8 +90,7 @@ public static class PreferenceStage
         }
     }
 
-    private static (string, double)[] Values(string prefix, PreferenceLossSums sums) =>
-    [
-        (prefix + "loss", sums.Loss), (prefix + "accuracy", sums.Accuracy), (prefix + "preference_margin", sums.Margin),
-    ];
+    /// <summary>Nothing when nothing is held out.</summary>
+    private static (string, double)[] Values(PreferenceLossSums sums) =>
+        sums.Pairs == 0 ? [] : [("eval/loss", sums.Loss), ("eval/accuracy", sums.Accuracy), ("eval/preference_margin", sums.Margin)];
 }

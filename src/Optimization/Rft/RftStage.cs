@@ -10,7 +10,7 @@ namespace Rlhf.Optimization;
 /// </summary>
 public static class RftStage
 {
-    /// <returns>Held-out loss in nats per token at the end; 0 when nothing is held out.</returns>
+    /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
     public static double Run(RftConfig config, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);

@@ -8,7 +8,7 @@ namespace Rlhf.Optimization;
 /// <summary>Supervised fine-tuning from a configuration: data → tokens → training with evaluations and checkpoints → model folder.</summary>
 public static class SftStage
 {
-    /// <returns>Held-out loss in nats per token at the end.</returns>
+    /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
     public static double Run(SftConfig config, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
@@ -22,7 +22,9 @@ public static class SftStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.TrainingTokens:N0} tokens for training, {data.HeldOutTokens:N0} held out");
-        return Train(config, data, model, tokenizerFolder, "sft", cancellation);
+        double heldOut = Train(config, data, model, tokenizerFolder, "sft", cancellation);
+        if (config.Export) ModelExport.Model(model, tokenizerFolder, Path.Combine(config.Output, "onnx"));
+        return heldOut;
     }
 
     /// <summary>Trains on sequences that are tokens already and saves the model.</summary>
@@ -43,9 +45,9 @@ public static class SftStage
             () =>
             {
                 (double nats, long tokens) = trainer.Evaluate(data.HeldOut(config.HeldOutTokens));
-                heldOut = nats / Math.Max(1, tokens);
+                heldOut = tokens == 0 ? double.NaN : nats / tokens;
                 model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
-                return [("eval/loss", heldOut)];
+                return tokens == 0 ? [] : [("eval/loss", heldOut)];
             },
             cancellation);
         return heldOut;

@@ -256,6 +256,84 @@ public sealed class CommandTests : FolderTest
         });
     }
 
+    /// <summary>From scored samples to pairs, to a tuned policy, to its ONNX folder.</summary>
+    [Test]
+    public void PairsAreMadeAndLearntFrom([Values] PreferenceMethod method)
+    {
+        Rollouts("scored.parquet", Policy(), score: 1, samplesPerPrompt: 3);
+        Outcome pairs = Run("pairs", "--in", At("scored.parquet"), "--out", At("pairs.parquet"));
+        Assert.That(pairs.Code, Is.Zero, pairs.Error);
+        string name = method.ToString().ToLowerInvariant();
+        Outcome outcome = Run(
+            name, "--set", $"model={At("policy")}", "--set", $"data=[{At("pairs.parquet")}]", "--set", $"output={At("tuned")}", "--set", "max_length=40", "--set", "held_out_fraction=0",
+            "--set", "epochs=3", "--set", "batch_size=2", "--set", "threads=1", "--set", "optimizer.learning_rate=0.01", "--set", "optimizer.warmup_steps=0");
+        Assert.That(outcome.Code, Is.Zero, outcome.Error);
+        MetricRow last = MetricsFile.Read(Path.Combine(At("tuned"), $"{name}.metrics.jsonl"))[^1];
+        Assert.Multiple(() =>
+        {
+            Assert.That(last.Iteration, Is.EqualTo(6), "3 epochs of 4 pairs, 2 a step");
+            Assert.That(last.Values["preference/margin"], Is.GreaterThan(0));
+            Assert.That(Path.Combine(At("tuned"), "onnx", "model.onnx"), Does.Exist);
+            Assert.That(LlamaConfig.Load(At("tuned")).VocabSize, Is.EqualTo(LlamaConfig.Load(At("policy")).VocabSize));
+        });
+    }
+
+    /// <summary>KTO on thumbs, as texts.</summary>
+    [Test]
+    public void ThumbsAreLearntFrom()
+    {
+        Policy();
+        string data = Text("thumbs.csv", "prompt,completion,label\nthe film, was good,up\nthe film, was bad,down\nthe end, was fine,1\nthe end,,1\nthe end, was odd,maybe\nthe cast, was bad,false\n");
+        Outcome outcome = Run(
+            "kto", "--set", $"model={At("policy")}", "--set", $"data=[{data}]", "--set", "label_column=label", "--set", $"output={At("tuned")}", "--set", "max_length=40",
+            "--set", "held_out_fraction=0", "--set", "threads=1", "--set", "export=false");
+        Assert.That(outcome.Code, Is.Zero, outcome.Error);
+        Assert.That(MetricsFile.Read(Path.Combine(At("tuned"), "kto.metrics.jsonl"))[^1].Values["epoch"], Is.EqualTo(8), "one step of 32, from 4 rows of 6");
+    }
+
+    [TestCase("dpo", "method=ipo", "method is ipo; the command is dpo")]
+    [TestCase("dpo", "margin=1", "is for simpo")]
+    [TestCase("orpo", "reference=somewhere", "orpo has no reference")]
+    public void CombinationsThatMakeNoSenseAreRefused(string command, string set, string message)
+    {
+        Outcome outcome = Run(command, "--set", "model=policy", "--set", set, "--dry-run");
+        Assert.Multiple(() =>
+        {
+            Assert.That(outcome.Code, Is.EqualTo(2));
+            Assert.That(outcome.Error, Does.Contain(message));
+        });
+    }
+
+    [TestCase("rft")]
+    [TestCase("ilql")]
+    public void ScoredSamplesAreLearntFromOffline(string command)
+    {
+        Rollouts("scored.parquet", Policy(), score: 1, samplesPerPrompt: 3);
+        Outcome outcome = Run(
+            command, "--set", $"model={At("policy")}", "--set", $"data=[{At("scored.parquet")}]", "--set", $"output={At("tuned")}", "--set", "held_out_fraction=0", "--set", "batch_size=2", "--set", "threads=1");
+        Assert.That(outcome.Code, Is.Zero, outcome.Error);
+        Assert.Multiple(() =>
+        {
+            // Best of 3 of 4 prompts: 4 responses, 2 epochs, 2 a step; ILQL takes all 12.
+            Assert.That(MetricsFile.Read(Path.Combine(At("tuned"), $"{command}.metrics.jsonl"))[^1].Iteration, Is.EqualTo(command == "rft" ? 4 : 12));
+            Assert.That(Path.Combine(At("tuned"), "onnx", "model.onnx"), Does.Exist);
+            Assert.That(File.Exists(Path.Combine(At("tuned"), "ilql_heads.safetensors")), Is.EqualTo(command == "ilql"));
+        });
+    }
+
+    [Test]
+    public void SamplesWithoutAPairAreExitCode3()
+    {
+        Rollouts("scored.parquet", Policy(), score: 1);
+        Outcome outcome = Run("pairs", "--in", At("scored.parquet"), "--out", At("pairs.parquet"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(outcome.Code, Is.EqualTo(3), outcome.Error);
+            Assert.That(outcome.Error, Does.Contain("--samples-per-prompt"));
+            Assert.That(At("pairs.parquet"), Does.Not.Exist);
+        });
+    }
+
     /// <summary>The built program itself.</summary>
     [Test, CancelAfter(60_000)]
     public void TheExecutableShowsWhatADryRunWouldDo()
@@ -288,14 +366,15 @@ public sealed class CommandTests : FolderTest
         return shape;
     }
 
-    private void Rollouts(string name, LlamaConfig shape, double? score) => ScoredFile.Write(At(name), Enumerable.Range(0, 6).Select(i =>
+    private void Rollouts(string name, LlamaConfig shape, double? score, int samplesPerPrompt = 1) => ScoredFile.Write(At(name), Enumerable.Range(0, samplesPerPrompt == 1 ? 6 : 4 * samplesPerPrompt).Select(i =>
     {
-        int[] prompt = [.. Enumerable.Range(0, 1 + (i % 3)).Select(t => 5 + i + t)], response = [.. Enumerable.Range(0, 2 + i).Select(t => (40 + (7 * i) + t) % shape.VocabSize)];
+        int p = i / samplesPerPrompt;
+        int[] prompt = [.. Enumerable.Range(0, 1 + (p % 3)).Select(t => 5 + p + t)], response = [.. Enumerable.Range(0, 2 + i).Select(t => (40 + (7 * i) + t) % shape.VocabSize)];
         float[] logProbs = [.. response.Select(_ => -5.5f)];
         return new ScoredRollout(
             new Rollout
             {
-                Iteration = 1, PromptId = $"p{i}", SampleId = 0, Prompt = "the", Response = " film", PromptTokens = prompt, ResponseTokens = response,
+                Iteration = 1, PromptId = $"p{p}", SampleId = i % samplesPerPrompt, Prompt = "the", Response = " film", PromptTokens = prompt, ResponseTokens = response,
                 FinishReason = i % 2 == 0 ? FinishReason.Eos : FinishReason.Length, RolloutLogprobs = logProbs, PolicyLogprobs = logProbs,
                 PolicyHash = new string('0', 64), Engine = "ort", Seed = 1, Temperature = 1, TopK = 0, TopP = 1,
             },
