@@ -22,7 +22,7 @@ public sealed class ShippedConfigTests
         return Path.Combine(at.FullName, "configs");
     }
 
-    private static IEnumerable<string> Files() => Directory.GetFiles(Folder(), "*.yaml").Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Files() => Directory.GetFiles(Folder(), "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Folder(), f)).Order(StringComparer.Ordinal);
 
     [TestCaseSource(nameof(Files))]
     public void Loads(string name)
@@ -35,5 +35,19 @@ public sealed class ShippedConfigTests
             : name == "ilql.yaml" ? ConfigBinder.Load<IlqlConfig>(path, [])
             : ConfigBinder.Load<RunConfig>(path, []);
         Assert.That(ConfigWriter.ToYaml(config), Is.Not.Empty);
+    }
+
+    /// <summary>configs/methods has a file for every method, named after it, and no path in it leads nowhere.</summary>
+    [Test]
+    public void EveryMethodHasOne([Values] MethodName method)
+    {
+        RunConfig run = ConfigBinder.Load<RunConfig>(Path.Combine(Folder(), "methods", MethodConfig.KeyOf(method) + ".yaml"), []);
+        Assert.Multiple(() =>
+        {
+            Assert.That(run.Method.Name, Is.EqualTo(method));
+            Assert.That(run.Policy, Does.Exist);
+            Assert.That(run.Generation.Prompts, Does.Exist);
+            Assert.That(run.Scoring.Rewards[0].Model, Does.Exist);
+        });
     }
 }

@@ -26,6 +26,16 @@ public static class ConfigBinder
         return (T)value!;
     }
 
+    /// <summary>The text that file and overrides give a dotted key, before anything is checked; null when they say nothing about it.</summary>
+    /// <exception cref="ConfigurationException">The file cannot be read.</exception>
+    public static string? Written(string? path, IEnumerable<string> overrides, string key)
+    {
+        ConfigNode? node = path is null ? new ConfigMapping([], new ConfigPlace("configuration", 0, 0, "")) : ConfigFiles.Read(path, path);
+        node = ConfigOverrides.Apply(node, overrides);
+        foreach (string part in key.Split('.')) node = (node as ConfigMapping)?.Find(part)?.Value;
+        return (node as ConfigScalar)?.Text;
+    }
+
     /// <summary>Loads <typeparamref name="T"/> from a YAML text; <paramref name="name"/> stands for the file in messages.</summary>
     /// <exception cref="ConfigurationException">All problems.</exception>
     public static T Parse<T>(string yaml, string name = "configuration")

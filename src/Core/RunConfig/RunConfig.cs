@@ -1,7 +1,7 @@
 namespace Rlhf.Core;
 
 /// <summary>The loop's configuration, which every stage's executable reads too (<c>rlhf run CONFIG</c>).</summary>
-public sealed record RunConfig
+public sealed partial record RunConfig
 {
     [Doc("Seed of everything random.")]
     public ulong Seed { get; init; } = 1;

@@ -19,7 +19,7 @@ public static class OptimizeCommand
         TokenizerCommand.Create(),
         Configured<SftConfig>("sft", "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
         Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
-        PolicyCommand.Create(),
+        .. PolicyCommand.CreateAll(),
         .. PreferenceCommands.Create(),
         PairsCommand.Create(),
         Configured<RftConfig>("rft", "Fine-tuning on the best of scored samples: best-of-N or rejection sampling.", (config, token) => RftStage.Run(config, token)),

@@ -18,7 +18,8 @@ public static class PolicyCheckpoint
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
 
-    private sealed record Saved(int Iteration, double KlCoefficient, long MomentsCount, double MomentsMean, double MomentsM2, long PolicySteps, long CriticSteps, string Sha256);
+    private sealed record Saved(int Iteration, double KlCoefficient, long MomentsCount, double MomentsMean, double MomentsM2, long PolicySteps, long CriticSteps, string Sha256,
+        double PenaltyCoefficient, double BaselineSum, double BaselineWeight);
 
     public static void Save(string folder, LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
     {
@@ -40,7 +41,8 @@ public static class PolicyCheckpoint
         PolicyState state = trainer.State;
         var saved = new Saved(
             state.Iteration, state.KlCoefficient, state.ScoreMoments.Count, state.ScoreMoments.Mean, state.ScoreMoments.SumOfSquares,
-            trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, Sha256.OfFile(whole.FilePath(Weights)));
+            trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, Sha256.OfFile(whole.FilePath(Weights)),
+            state.PenaltyCoefficient, state.Baseline.Sum, state.Baseline.Weight);
         File.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(saved, Json) + "\n");
         FolderSeal.Write(whole.PartialPath);
         whole.Complete();
@@ -79,7 +81,8 @@ public static class PolicyCheckpoint
             trainer.CriticOptimizer.Step = saved.CriticSteps;
         }
 
-        trainer.State = new PolicyState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2));
+        trainer.State = new PolicyState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2),
+            saved.PenaltyCoefficient, new MovingAverageState(saved.BaselineSum, saved.BaselineWeight));
     }
 
     private static SafetensorsOutput Flat(string name, Tensor tensor) => new(name, [tensor.numel()], destination =>

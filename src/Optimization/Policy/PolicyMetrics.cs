@@ -11,16 +11,23 @@ public sealed class MinibatchResult
     public double GradientNorm { get; set; }
     public double LearningRate { get; set; }
 
-    public void Add(MicroBatchLoss loss)
+    /// <summary>True when the ratio guard left the step out.</summary>
+    public bool Guarded { get; set; }
+
+    public void Add(MicroBatchSums sums)
     {
-        Policy += loss.Policy;
-        Value += loss.Value;
-        Loss += loss.Loss;
+        Policy += sums.Policy;
+        Value += sums.Value;
+        Loss += sums.Loss;
     }
+
+    /// <summary>A term that has no sums of its own.</summary>
+    public void AddLoss(double loss) => Loss += loss;
 }
 
-/// <summary>Plain numbers of one iteration of PPO; names and formulas are in the metric catalogue.</summary>
-public sealed class PolicyMetrics
+/// <summary>Plain numbers of one iteration; names and formulas are in the metric catalogue.</summary>
+/// <param name="hasCritic">Numbers of the value function are told only where there is one.</param>
+public sealed class PolicyMetrics(bool hasCritic = true)
 {
     private readonly Dictionary<string, double> _batch = [];
     private PolicyLossSums _policy;
@@ -29,6 +36,7 @@ public sealed class PolicyMetrics
     private double _gradientNormMax;
     private double _learningRate;
     private int _steps;
+    private int _guarded;
 
     /// <summary>True when target KL ended the epochs early.</summary>
     public bool StoppedEarly { get; set; }
@@ -42,9 +50,28 @@ public sealed class PolicyMetrics
     /// <summary>β used in this iteration.</summary>
     public double KlCoefficient { get; set; }
 
+    /// <summary>Share of scores cut by reward_clip.</summary>
+    public double RewardClipShare { get; set; }
+
+    /// <summary>Share of responses that are scored but not trained on.</summary>
+    public double LeftOut { get; set; }
+
+    /// <summary>KL(π_old‖π) in nats per token after the update, where the method penalises it.</summary>
+    public double? PenaltyKl { get; set; }
+
+    /// <summary>β of that penalty in this iteration.</summary>
+    public double PenaltyCoefficient { get; set; }
+
+    /// <summary>Importance weights of sampler against trainer, where they are corrected.</summary>
+    public CorrectionSums? Correction { get; set; }
+
+    /// <summary>All ratios π/π_old of the iteration.</summary>
+    public RatioHistogram Ratios { get; } = new();
+
     public void Add(MinibatchResult step)
     {
         _steps++;
+        if (step.Guarded) _guarded++;
         _policy += step.Policy;
         _value += step.Value;
         _gradientNorm += step.GradientNorm;
@@ -67,18 +94,18 @@ public sealed class PolicyMetrics
             gapMax = Math.Max(gapMax, d);
         }
 
-        (_batch["score/mean"], _batch["score/std"]) = MeanAndDeviation(batch.Scores);
-        (_batch["score/min"], _batch["score/max"]) = (batch.Scores.Min(), batch.Scores.Max());
-        (_batch["reward/mean"], _batch["reward/std"]) = MeanAndDeviation(perSequence);
-        (_batch["return/mean"], _batch["return/std"]) = MeanAndDeviation(batch.Returns);
-        (_batch["advantage/mean"], _batch["advantage/std"]) = MeanAndDeviation(batch.Advantages);
+        double[] scores = [.. batch.Scores.Where((_, i) => batch.Scored[i])];
+        (_batch["score/mean"], _batch["score/std"]) = MeanAndDeviation(Moments.Of(scores));
+        (_batch["score/min"], _batch["score/max"]) = (scores.Min(), scores.Max());
+        (_batch["reward/mean"], _batch["reward/std"]) = MeanAndDeviation(Moments.Of(perSequence, batch.Scored));
+        (_batch["return/mean"], _batch["return/std"]) = MeanAndDeviation(Moments.Of(batch.Returns, batch.ResponseMask));
+        (_batch["advantage/mean"], _batch["advantage/std"]) = MeanAndDeviation(Moments.Of(batch.Advantages, batch.ResponseMask));
         _batch["kl/k1_per_token"] = k1 / tokens;
         _batch["kl/k1_per_sequence"] = k1 / n;
         _batch["kl/k3_per_token"] = k3 / tokens;
         _batch["kl/k3_per_sequence"] = k3 / n;
         _batch["entropy"] = batch.OldEntropies.Average();
-        _batch["value/mean"] = batch.OldValues.Average();
-        _batch["value/explained_variance"] = ExplainedVariance(batch.OldValues, batch.Returns);
+        if (hasCritic) (_batch["value/mean"], _batch["value/explained_variance"]) = (batch.OldValues.Average(), ExplainedVariance(batch.OldValues, batch.Returns));
         _batch["rollout/engine_logprob_gap_mean"] = gap / tokens;
         _batch["rollout/engine_logprob_gap_max"] = gapMax;
         _batch["rollout/length_mean"] = (double)tokens / n;
@@ -87,8 +114,36 @@ public sealed class PolicyMetrics
     }
 
     /// <summary>By the names of the metric catalogue.</summary>
-    public Dictionary<string, double> ToDictionary() => new(_batch)
+    public Dictionary<string, double> ToDictionary()
     {
+        Dictionary<string, double> all = Steps();
+        if (hasCritic)
+        {
+            all["value/loss"] = _steps == 0 ? 0 : _value.Loss / _steps;
+            all["value/clip_fraction"] = _value.ClipFraction;
+        }
+
+        if (PenaltyKl is { } kl) (all["policy/penalty_kl"], all["policy/penalty_coefficient"]) = (kl, PenaltyCoefficient);
+        if (Correction is { Tokens: > 0 } c)
+        {
+            all["mismatch/weight_mean"] = c.WeightSum / c.Tokens;
+            all["mismatch/truncated_share"] = (double)c.Truncated / c.Tokens;
+            all["mismatch/rejected_share"] = (double)c.Rejected / c.Tokens;
+        }
+
+        for (int bin = 0; bin < RatioHistogram.LowerBounds.Length && Ratios.Total > 0; bin++)
+        {
+            string from = RatioHistogram.LowerBounds[bin].ToString("0.00", System.Globalization.CultureInfo.InvariantCulture);
+            all[$"policy/ratio_share/{from}"] = (double)Ratios.Counts[bin] / Ratios.Total;
+        }
+
+        return all;
+    }
+
+    private Dictionary<string, double> Steps() => new(_batch)
+    {
+        ["reward/clip_share"] = RewardClipShare,
+        ["rollout/left_out_share"] = LeftOut,
         ["kl/coefficient"] = KlCoefficient,
         ["policy/loss"] = _steps == 0 ? 0 : _policy.Loss / _steps,
         ["policy/clip_fraction"] = _policy.ClipFraction,
@@ -96,21 +151,16 @@ public sealed class PolicyMetrics
         ["policy/ratio_max"] = _policy.RatioMax,
         ["policy/ratio_max_minus_1_first"] = FirstRatioGap,
         ["policy/approx_kl"] = _policy.ApproximateKlK3,
-        ["policy/updates"] = _steps,
+        ["policy/updates"] = _steps - _guarded,
+        ["policy/guarded_steps"] = _guarded,
         ["policy/early_stop"] = StoppedEarly ? 1 : 0,
-        ["value/loss"] = _steps == 0 ? 0 : _value.Loss / _steps,
-        ["value/clip_fraction"] = _value.ClipFraction,
         ["grad_norm"] = _steps == 0 ? 0 : _gradientNorm / _steps,
         ["grad_norm_max"] = _gradientNormMax,
         ["learning_rate"] = _learningRate,
         ["tokens/trained"] = _policy.Tokens,
     };
 
-    private static (double Mean, double Deviation) MeanAndDeviation(ReadOnlySpan<double> values)
-    {
-        Moments moments = Moments.Of(values);
-        return (moments.Mean, Math.Sqrt(moments.SampleVariance));
-    }
+    private static (double Mean, double Deviation) MeanAndDeviation(Moments moments) => (moments.Mean, Math.Sqrt(moments.SampleVariance));
 
     private static double ExplainedVariance(double[] values, double[] returns)
     {

@@ -16,10 +16,12 @@ public sealed class PolicySession : IDisposable
     private readonly RunConfig _run;
     private readonly PolicyTrainer _trainer;
 
-    private PolicySession(RunConfig run, LlamaModel policy, LlamaModel? critic)
+    private readonly LlamaModel? _reference;
+
+    private PolicySession(RunConfig run, LlamaModel policy, LlamaModel? critic, LlamaModel? reference)
     {
-        (_run, Policy, Critic) = (run, policy, critic);
-        _trainer = new PolicyTrainer(policy, critic, run);
+        (_run, Policy, Critic, _reference) = (run, policy, critic, reference);
+        _trainer = new PolicyTrainer(policy, critic, run, reference, PretrainingMix.Open(run));
     }
 
     public LlamaModel Policy { get; }
@@ -35,8 +37,11 @@ public sealed class PolicySession : IDisposable
         torch.Device device = torch.device(run.Device);
         bool shared = run.Method.Critic == Rlhf.Core.Critic.Shared;
         LlamaModel policy = LlamaModel.Load(run.Policy, shared ? ModelHead.LanguageModelWithValue : ModelHead.LanguageModel, device);
-        LlamaModel? critic = shared ? null : LlamaModel.Load(run.Policy, ModelHead.LanguageModelWithValue, device);
-        var session = new PolicySession(run, policy, critic);
+        LlamaModel? critic = run.Method.Critic == Rlhf.Core.Critic.Separate ? LlamaModel.Load(run.Policy, ModelHead.LanguageModelWithValue, device) : null;
+        LlamaModel? reference = run.Method.NeedsReferenceModel
+            ? LlamaModel.Load(run.Reference.Length > 0 ? run.Reference : run.Policy, ModelHead.LanguageModel, device, trainable: false)
+            : null;
+        var session = new PolicySession(run, policy, critic, reference);
         if (checkpoint is not null) PolicyCheckpoint.Load(checkpoint, policy, critic, session._trainer);
         return session;
     }
@@ -50,11 +55,14 @@ public sealed class PolicySession : IDisposable
     /// <param name="trajectories">Output: the scored file with old_logprobs, values, advantages and returns.</param>
     /// <param name="progress">(steps done, steps planned).</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
-    public PolicyMetrics Iterate(string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation)
+    /// <param name="others">Scores of greedy and reference responses to the same prompts, where the method subtracts them.</param>
+    public PolicyMetrics Iterate(
+        string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation, PromptScores? others = null)
     {
         TrajectoryBatch batch = TrajectoryRows.ToBatch(rows, Policy.Config);
+        others?.Fill(batch, rows);
         PolicyMetrics metrics = _trainer.Train(batch, State.Iteration + 1, progress, cancellation);
-        TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => TrajectoryRows.ToTargets(batch, i)));
+        TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => TrajectoryRows.ToTargets(batch, i, _run.Method.Critic != Rlhf.Core.Critic.None)));
         return metrics;
     }
 
@@ -74,6 +82,7 @@ public sealed class PolicySession : IDisposable
     {
         _trainer.Dispose();
         Critic?.Dispose();
+        _reference?.Dispose();
         Policy.Dispose();
     }
 }

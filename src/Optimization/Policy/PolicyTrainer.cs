@@ -7,28 +7,37 @@ using static TorchSharp.torch;
 namespace Rlhf.Optimization;
 
 /// <summary>
-/// One iteration of PPO on scored responses, in the paper's order: re-score with π_old and V_old, shape rewards, estimate advantages
-/// (GAE), then epochs of minibatch ascent on the clipped surrogate with a clipped value loss and an entropy bonus.
+/// One iteration of an online method on scored responses: re-score with π_old (and V_old), shape rewards, let the method make advantages of them, then
+/// epochs of minibatch descent on its loss, beside KL to the reference, value loss, entropy bonus and pretraining text where configured.
 /// </summary>
 public sealed class PolicyTrainer : IDisposable
 {
     private readonly LlamaModel _policy;
     private readonly LlamaModel? _critic;
+    private readonly LlamaModel? _reference;
+    private readonly PretrainingMix? _pretraining;
     private readonly RunConfig _run;
     private readonly MethodConfig _config;
+    private readonly PolicyMethod _method;
     private readonly LanguageModelHead _head;
-    private readonly IPolicyLoss _loss;
+    private readonly LanguageModelHead? _referenceHead;
     private readonly Device _device;
+    private readonly bool _hasCritic;
 
-    /// <param name="policy">Has a value head when <paramref name="critic"/> is null.</param>
-    /// <param name="critic">A separate value model, or null for the shared trunk.</param>
+    /// <param name="policy">Has a value head when the critic is shared.</param>
+    /// <param name="critic">A separate value model, or null.</param>
     /// <param name="run">The run's configuration.</param>
-    public PolicyTrainer(LlamaModel policy, LlamaModel? critic, RunConfig run)
+    /// <param name="reference">The reference policy; needed for kl_estimator: full_vocabulary only.</param>
+    /// <param name="pretraining">The text of PPO-ptx, or null.</param>
+    public PolicyTrainer(LlamaModel policy, LlamaModel? critic, RunConfig run, LlamaModel? reference = null, PretrainingMix? pretraining = null)
     {
-        (_policy, _critic, _run, _config) = (policy, critic, run, run.Method);
+        (_policy, _critic, _run, _config, _reference, _pretraining) = (policy, critic, run, run.Method, reference, pretraining);
+        if (_config.NeedsReferenceModel && reference is null) throw new ConfigurationException("method.kl_estimator is full_vocabulary; the trainer needs the reference model for it.");
         _device = device(run.Device);
         _head = ModelParts.Head(policy);
-        _loss = new PpoClip(_config.ClipRange, _config.ClipRangeHigh > 0 ? _config.ClipRangeHigh : null, _config.DualClip > 0 ? _config.DualClip : null);
+        _referenceHead = reference is null ? null : ModelParts.Head(reference, trainable: false);
+        _method = PolicyMethods.Create(_config);
+        _hasCritic = _config.Critic != Critic.None;
         PolicyOptimizer = ModelParts.Optimizer(policy, run.Optimizer);
         if (critic is not null) CriticOptimizer = ModelParts.Optimizer(critic, run.Optimizer);
         State = PolicyState.Initial(_config);
@@ -52,12 +61,12 @@ public sealed class PolicyTrainer : IDisposable
         return Learn(batch, iteration, progress, cancellation);
     }
 
-    /// <summary>Fills log π_old, entropies and V_old with the weights as they are now.</summary>
+    /// <summary>Fills log π_old, entropies, V_old and the exact KL with the weights as they are now.</summary>
     /// <exception cref="NumericalException">A log-prob or value is NaN or infinite; the message names the tensor.</exception>
     public void Rescore(TrajectoryBatch batch)
     {
-        var scorer = new PolicyScorer(_policy, _critic, _config.MicroBatchTokens * 2, _run.Generation.Temperature, _device);
-        scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, batch.OldValues);
+        if (_config.NeedsReferenceModel) batch.FullVocabularyKl = new double[batch.Tokens];
+        Scorer().Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, _hasCritic ? batch.OldValues : [], batch.FullVocabularyKl);
         if (batch.OldLogProbs.All(double.IsFinite) && batch.OldValues.All(double.IsFinite)) return;
         throw new NumericalException($"The policy's own log-probs or values of the responses are NaN or infinite before the first update.{NonFinite()} Go on from an older checkpoint with a lower optimizer.learning_rate.");
     }
@@ -65,13 +74,41 @@ public sealed class PolicyTrainer : IDisposable
     /// <summary>Rewards, advantages and the epochs of minibatch steps on a batch that <see cref="Rescore"/> filled.</summary>
     public PolicyMetrics Learn(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
-        var metrics = new PolicyMetrics();
-        (metrics.KlPerSequence, Moments scoreMoments) = PolicyAdvantages.Fill(batch, _config, State);
-        metrics.KlCoefficient = State.KlCoefficient;
+        var metrics = new PolicyMetrics(_hasCritic);
+        ShapedRewards shaped = RewardShaping.Fill(batch, _config, _run.Generation.MaxNewTokens, State);
+        (metrics.KlPerSequence, metrics.KlCoefficient, metrics.RewardClipShare) = (shaped.KlPerSequence, State.KlCoefficient, shaped.ClippedShare);
+        PolicyState learnt = _method.Advantages(batch, State);
         metrics.Observe(batch);
+        metrics.LeftOut = TrainedResponses.LeaveOut(batch, _config);
         if (_config.WhitenAdvantages) Whitening.ToZeroMeanUnitVariance(batch.Advantages, batch.ResponseMask);
+        metrics.Correction = SamplerCorrection.Fill(batch, _config);
 
+        Descend(batch, iteration, metrics, progress, cancellation);
+        if (_config.PenaltyCoefficient > 0) learnt = learnt with { PenaltyCoefficient = NextPenalty(batch, metrics) };
+        State = learnt with
+        {
+            Iteration = iteration, ScoreMoments = shaped.ScoreMoments,
+            KlCoefficient = NextKlCoefficient(State.KlCoefficient, shaped.KlPerSequence, batch.Sequences.Count, _config),
+        };
+        return metrics;
+    }
+
+    /// <summary>β of the next iteration (Ziegler et al. 2019).</summary>
+    public static double NextKlCoefficient(double coefficient, double klPerSequence, int sequences, MethodConfig config)
+    {
+        if (config.KlTarget <= 0) return coefficient;
+        var controller = new AdaptiveKlController(coefficient, config.KlTarget, config.KlHorizon);
+        controller.Update(klPerSequence, sequences);
+        return controller.Coefficient;
+    }
+
+    private void Descend(TrajectoryBatch batch, int iteration, PolicyMetrics metrics, Action<int, int>? progress, CancellationToken cancellation)
+    {
+        IPolicyLoss loss = _method.Loss(State);
+        int length = _config.ConstantLength > 0 ? _config.ConstantLength : _run.Generation.MaxNewTokens;
+        var objective = new MicroBatchLoss(_config, length, metrics.Ratios);
         int steps = (batch.Sequences.Count + _config.MinibatchSize - 1) / _config.MinibatchSize, done = 0;
+        bool ratioChecked = false;
         for (int epoch = 0; epoch < _config.Epochs; epoch++)
         {
             int[] order = AddressedRandom.Permutation(batch.Sequences.Count, _run.Seed, (uint)iteration, (uint)epoch);
@@ -80,11 +117,16 @@ public sealed class PolicyTrainer : IDisposable
             {
                 cancellation.ThrowIfCancellationRequested();
                 int from = step * _config.MinibatchSize;
-                int[] rows = order[from..Math.Min(from + _config.MinibatchSize, order.Length)];
-                MinibatchResult result = Minibatch(batch, rows, iteration);
-                if (epoch == 0 && step == 0) CheckFirstRatio(result, iteration, metrics);
-                epochKl += result.Policy.ApproximateKlK3 / steps;
-                metrics.Add(result);
+                int[] rows = [.. order[from..Math.Min(from + _config.MinibatchSize, order.Length)].Where(r => batch.ResponseMask.AsSpan(batch.Response(r)).Contains(true))];
+                if (rows.Length > 0)
+                {
+                    MinibatchResult result = Minibatch(batch, rows, iteration, objective, loss);
+                    if (!ratioChecked) CheckFirstRatio(result, iteration, metrics);
+                    ratioChecked = true;
+                    epochKl += result.Policy.ApproximateKlK3 / steps;
+                    metrics.Add(result);
+                }
+
                 progress?.Invoke(++done, steps * _config.Epochs);
             }
 
@@ -94,25 +136,32 @@ public sealed class PolicyTrainer : IDisposable
                 break;
             }
         }
-
-        double next = PolicyAdvantages.NextKlCoefficient(State.KlCoefficient, metrics.KlPerSequence, batch.Sequences.Count, _config);
-        State = new PolicyState(iteration, next, scoreMoments);
-        return metrics;
     }
 
-    /// <summary>Accumulates the minibatch's gradient over micro-batches (normalised by the minibatch's own token count) and takes one step.</summary>
-    private MinibatchResult Minibatch(TrajectoryBatch batch, int[] rows, int iteration)
+    /// <summary>Accumulates the minibatch's gradient over micro-batches (normalised by the minibatch's own counts) and takes one step.</summary>
+    private MinibatchResult Minibatch(TrajectoryBatch batch, int[] rows, int iteration, MicroBatchLoss objective, IPolicyLoss loss)
     {
-        var counts = new AggregationCounts(rows.Sum(r => (long)batch.Sequences[r].ResponseLength), rows.Length);
+        var counts = new AggregationCounts(rows.Sum(r => (long)RaggedOffsets.TrainedTokens(batch.ResponseMask.AsSpan(batch.Response(r)))), rows.Length);
         var result = new MinibatchResult();
         foreach (int[] cut in CollatedBatch.CutByTokens([.. rows.Select(r => batch.Sequences[r].Tokens.Length)], _config.MicroBatchTokens))
         {
-            MicroBatch(batch, [.. cut.Select(i => rows[i])], counts, result);
+            MicroBatch(batch, [.. cut.Select(i => rows[i])], counts, objective, loss, iteration <= _config.CriticWarmupIterations, result);
         }
 
+        if (_pretraining is not null) result.AddLoss(Pretrain(_pretraining.Of(PolicyOptimizer.Step)));
         if (!double.IsFinite(result.Loss))
         {
-            throw new NumericalException($"The PPO loss is {result.Loss} in iteration {iteration}, responses {string.Join(", ", rows.Take(8))}…; no step was taken.{NonFinite()}");
+            throw new NumericalException($"The loss is {result.Loss} in iteration {iteration}, responses {string.Join(", ", rows.Take(8))}…; no step was taken.{NonFinite()}");
+        }
+
+        if (_config.RatioGuard > 0 && result.Policy.RatioMean > _config.RatioGuard)
+        {
+            // The step is left out, not the run: these responses are too far from what the policy has become.
+            using IDisposable noGrad = no_grad();
+            _policy.Parameters.Gradient!.zero_();
+            _critic?.Parameters.Gradient!.zero_();
+            result.Guarded = true;
+            return result;
         }
 
         // Iterations count from 1: the first trains at the peak, and the last one still above the final fraction.
@@ -123,31 +172,86 @@ public sealed class PolicyTrainer : IDisposable
         return result;
     }
 
-    private void MicroBatch(TrajectoryBatch batch, int[] rows, AggregationCounts counts, MinibatchResult result)
+    private void MicroBatch(TrajectoryBatch batch, int[] rows, AggregationCounts counts, MicroBatchLoss objective, IPolicyLoss loss, bool onlyCritic, MinibatchResult result)
     {
         using DisposeScope scope = NewDisposeScope();
         CollatedBatch collated = CollatedBatch.Create([.. rows.Select(r => batch.Sequences[r])], _device);
-        Tensor states = _policy.Hidden(collated.Inputs); // [batch, time, hidden]
-        Tensor chosen = states.reshape(-1, states.shape[2]).index_select(0, collated.Positions); // [tokens, hidden]
+        Tensor chosen = PolicyScorer.States(_policy, collated); // [tokens, hidden]
+        if (onlyCritic) chosen = chosen.detach(); // a shared trunk stays as it is; its value head learns
         bool withEntropy = _config.EntropyCoefficient > 0;
-        HeadForward forward = _head.Forward(chosen.detach(), collated.Targets, _run.Generation.Temperature, withEntropy, forBackward: true);
-        Tensor values = CriticValues(collated, chosen); // [tokens]
+        HeadForward forward = _head.Forward(chosen.detach(), collated.Targets, _run.Generation.Temperature, withEntropy, forBackward: !onlyCritic, objective.FullKlInLoss ? ReferenceOf(collated) : null);
+        Tensor? values = !_hasCritic ? null : _critic is null ? _policy.Values(chosen) : _critic.Values(PolicyScorer.States(_critic, collated)); // [tokens]
 
-        MicroBatchLoss loss = MicroBatchLoss.Compute(batch, rows, collated.Offsets, forward, PolicyScorer.HostFloats(values), counts, _loss, _config);
-        result.Add(loss);
-        Tensor stateGradient = _head.Backward(forward, loss.LogProbGradient, withEntropy ? loss.EntropyGradient : []);
-        Tensor valueGradient = tensor(loss.ValueGradient).to(_device);
-        autograd.backward([chosen, values], [stateGradient, valueGradient]);
+        MicroBatchSums sums = objective.Compute(batch, rows, collated.Offsets, forward, values is null ? [] : PolicyScorer.HostFloats(values), counts, loss, State.KlCoefficient);
+        result.Add(sums);
+        var (outputs, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
+        if (!onlyCritic)
+        {
+            outputs.Add(chosen);
+            gradients.Add(_head.Backward(forward, objective.LogProbGradient, objective.EntropyGradient, objective.FullKlGradient));
+        }
+
+        if (values is not null)
+        {
+            outputs.Add(values);
+            gradients.Add(tensor(objective.ValueGradient, [values.shape[0]]).to(_device));
+        }
+
+        autograd.backward([.. outputs], [.. gradients]);
+    }
+
+    /// <summary>Adds the gradient of −γ · mean log π of pretraining text; returns this term of the loss.</summary>
+    private double Pretrain(TrainingSequence[] sequences)
+    {
+        double weight = 1.0 / sequences.Sum(s => s.ResponseLength), total = 0;
+        foreach (int[] cut in CollatedBatch.CutByTokens([.. sequences.Select(s => s.Tokens.Length)], _config.MicroBatchTokens))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            CollatedBatch collated = CollatedBatch.Create([.. cut.Select(i => sequences[i])], _device);
+            Tensor chosen = PolicyScorer.States(_policy, collated);
+            HeadForward forward = _head.Forward(chosen.detach(), collated.Targets, 1, withEntropy: false, forBackward: true);
+            int n = collated.ResponseTokens;
+            double[] weights = new double[n], gradient = new double[n];
+            bool[] mask = new bool[n];
+            Array.Fill(weights, weight);
+            Array.Fill(mask, true);
+            total += LikelihoodLoss.Evaluate(_config.PtxCoefficient, mask, [.. forward.LogProbs.Select(p => (double)p)], weights, gradient);
+            autograd.backward([chosen], [_head.Backward(forward, [.. gradient.Select(g => (float)g)], [])]);
+        }
+
+        return total;
+    }
+
+    /// <summary>β after the update: by the KL(π_old‖π) that it really made, measured with the weights as they are now.</summary>
+    private double NextPenalty(TrajectoryBatch batch, PolicyMetrics metrics)
+    {
+        double[] logProbs = new double[batch.Tokens];
+        Scorer().Score(batch.Sequences, batch.Offsets, logProbs, [], []);
+        double sum = 0;
+        long tokens = 0;
+        for (int t = 0; t < batch.Tokens; t++)
+        {
+            if (!batch.ResponseMask[t]) continue;
+            tokens++;
+            sum += KlEstimators.Estimate(KlEstimator.K3, batch.OldLogProbs[t], logProbs[t]);
+        }
+
+        (metrics.PenaltyKl, metrics.PenaltyCoefficient) = (tokens == 0 ? 0 : sum / tokens, State.PenaltyCoefficient);
+        if (_config.PenaltyTarget <= 0) return State.PenaltyCoefficient;
+        var controller = new DoublingKlController(State.PenaltyCoefficient, _config.PenaltyTarget);
+        controller.Update(metrics.PenaltyKl.Value, batch.Sequences.Count);
+        return controller.Coefficient;
+    }
+
+    private PolicyScorer Scorer() => new(_policy, _critic, _config.MicroBatchTokens * 2, _run.Generation.Temperature, _device, _reference);
+
+    private ReferenceStates ReferenceOf(CollatedBatch collated)
+    {
+        using IDisposable noGrad = no_grad();
+        return new ReferenceStates(_referenceHead!, PolicyScorer.States(_reference!, collated));
     }
 
     private string NonFinite() => ModelParts.NonFinite(_policy) is { Length: > 0 } found ? found : _critic is null ? "" : ModelParts.NonFinite(_critic);
-
-    private Tensor CriticValues(CollatedBatch collated, Tensor policyStates)
-    {
-        if (_critic is null) return _policy.Values(policyStates);
-        Tensor states = _critic.Hidden(collated.Inputs);
-        return _critic.Values(states.reshape(-1, states.shape[2]).index_select(0, collated.Positions));
-    }
 
     /// <summary>Before the first update π = π_old, so every ratio must be 1: a wrong mask, temperature or position shows here.</summary>
     private void CheckFirstRatio(MinibatchResult first, int iteration, PolicyMetrics metrics)

@@ -60,11 +60,6 @@ public static class RunCommand
             if (reward.Model.Length > 0 && !Directory.Exists(reward.Model)) problems.Add($"scoring.rewards: there is no folder {reward.Model}.");
         }
 
-        if (config.Generation.TopK > 0 || config.Generation.TopP < 1)
-        {
-            problems.Add("generation.top_k and generation.top_p must be off (0 and 1) in a run: the ratio of PPO is of the policy's own distribution, which a filter is not.");
-        }
-
         if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 

@@ -13,21 +13,33 @@ public sealed class PromptSchedule(IReadOnlyList<Prompt> prompts, int perIterati
     public List<Prompt> Of(int iteration)
     {
         var taken = new List<Prompt>(perIteration);
-        var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         long first = (long)(iteration - 1) * perIteration;
         int pass = -1;
         int[] order = [];
         for (long n = first; n < first + perIteration; n++)
         {
             if ((int)(n / prompts.Count) != pass) order = AddressedRandom.Permutation(prompts.Count, seed, (uint)(pass = (int)(n / prompts.Count)), 0x9801);
-            Prompt prompt = prompts[order[(int)(n % prompts.Count)]];
-            // The id is part of a sample's random address: a prompt that comes again in one iteration needs another.
-            int times = seen.GetValueOrDefault(prompt.Id);
-            seen[prompt.Id] = times + 1;
-            taken.Add(times == 0 ? prompt : prompt with { Id = $"{prompt.Id}#{times}" });
+            taken.Add(Again(prompts[order[(int)(n % prompts.Count)]], taken));
         }
 
         return taken;
+    }
+
+    /// <summary>Further prompts of an iteration, those it does not have yet first: a permutation of their own for each round.</summary>
+    public List<Prompt> More(int iteration, int round, int count, IReadOnlyList<Prompt> taken)
+    {
+        var ids = taken.Select(p => p.Id).ToHashSet(StringComparer.Ordinal);
+        Prompt[] order = [.. AddressedRandom.Permutation(prompts.Count, seed, (uint)iteration, 0x9900u + (uint)round).Select(i => prompts[i]).OrderBy(p => ids.Contains(p.Id))];
+        var all = new List<Prompt>(taken);
+        for (int n = 0; n < count; n++) all.Add(Again(order[n % order.Length], all));
+        return all[taken.Count..];
+    }
+
+    // The id is part of a sample's random address: a prompt that comes again in one iteration needs another.
+    private static Prompt Again(Prompt prompt, List<Prompt> taken)
+    {
+        int times = taken.Count(p => ReferenceEquals(p.Text, prompt.Text) && (p.Id == prompt.Id || p.Id.StartsWith(prompt.Id + "#", StringComparison.Ordinal)));
+        return times == 0 ? prompt : prompt with { Id = $"{prompt.Id}#{times}" };
     }
 
     /// <summary>Writes the prompts as a file that <c>rlhf-generate</c> reads, so that an iteration can be drawn again by hand.</summary>

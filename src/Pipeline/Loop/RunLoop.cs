@@ -19,7 +19,7 @@ public sealed class RunLoop : IDisposable
     private readonly PolicySession _session;
     private readonly GenerationStage _generation;
     private readonly ScoringStage _scoring;
-    private readonly PromptSchedule _prompts;
+    private readonly RolloutCollector _collector;
     private readonly List<string> _warnings = [];
     private long _tokensTotal;
 
@@ -27,11 +27,11 @@ public sealed class RunLoop : IDisposable
     {
         (_config, _run, Finished) = (config, run, finished);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
-        _prompts = new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed);
         _models = RunModels.Prepare(config, run);
         _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
         _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads);
         _generation = GenerationStage.Open(finished == 0 ? _models.Policy : run.Iteration(finished).Policy, config.Generation.Engine, config.Threads);
+        _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference);
         if (finished > 0 && File.Exists(run.MetricsPath))
         {
             _tokensTotal = (long)MetricsFile.Read(run.MetricsPath).Where(r => r.Iteration <= finished).Select(r => r.Values.GetValueOrDefault("tokens/generated")).Sum();
@@ -111,23 +111,15 @@ public sealed class RunLoop : IDisposable
     {
         long started = Stopwatch.GetTimestamp();
         IterationPaths paths = _run.Iteration(i);
-        Directory.CreateDirectory(paths.Folder);
-        List<Prompt> prompts = _prompts.Of(i);
-        PromptSchedule.Write(Path.Combine(paths.Folder, "prompts.jsonl"), prompts);
-
-        GenerationSummary drawn = _generation.Run(prompts, Sampling.Of(_config, i), paths.Rollouts, null, cancellation);
-        long afterGeneration = Stopwatch.GetTimestamp();
-        ScoringSummary scored = _scoring.Run(Sampling.Scoring(_config, paths.Rollouts, paths.Scored), null, cancellation);
+        CollectedRollouts drawn = _collector.Collect(i, paths, i == 1 ? _models.Policy : _run.Iteration(i - 1).Policy, cancellation);
         long afterScoring = Stopwatch.GetTimestamp();
-
-        ScoredRollout[] rows = [.. ScoredFile.Read(paths.Scored)];
-        if (scored.Excluded > 0) throw new BadDataException($"{paths.Scored}: {scored.Excluded} responses have no score because a reward did not apply; every response needs one.");
+        IReadOnlyList<ScoredRollout> rows = drawn.Rows;
         long stepsDone = 0;
-        PolicyMetrics trained = _session.Iterate(paths.Scored, rows, paths.Trajectories, (done, _) =>
+        PolicyMetrics trained = _session.Iterate(drawn.ScoredFiles, rows, paths.Trajectories, (done, _) =>
         {
             progress.Advance(done - stepsDone, $"iteration {i}/{_config.Iterations}");
             stepsDone = done;
-        }, cancellation);
+        }, cancellation, drawn.Others);
         progress.Advance(stepsEach - stepsDone);
         long afterOptimization = Stopwatch.GetTimestamp();
         ExportedPolicy exported = _session.ExportPolicy(paths.Policy);
@@ -137,9 +129,9 @@ public sealed class RunLoop : IDisposable
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
         _tokensTotal += drawn.Tokens;
         row["tokens/total"] = _tokensTotal;
-        double optimization = Seconds(afterScoring, afterOptimization), generation = Seconds(started, afterGeneration);
+        double optimization = Seconds(afterScoring, afterOptimization), generation = drawn.GenerationSeconds;
         row["time/generation_seconds"] = generation;
-        row["time/scoring_seconds"] = Seconds(afterGeneration, afterScoring);
+        row["time/scoring_seconds"] = drawn.ScoringSeconds;
         row["time/optimization_seconds"] = optimization;
         row["time/generation_tokens_per_second"] = drawn.Tokens / generation;
         row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Method.Epochs / optimization;

@@ -7,6 +7,8 @@ namespace Rlhf.Pipeline;
 /// <summary>What a run achieved on held-out prompts, for the console and the report.</summary>
 public sealed class RunOutcome(RunConfig config, RunDirectory run, Evaluation? before, Evaluation? after, IReadOnlyList<string> warnings)
 {
+    private string Method { get; } = config.Method.Title;
+
     public Evaluation? Before { get; } = before;
 
     public Evaluation? After { get; } = after;
@@ -15,8 +17,8 @@ public sealed class RunOutcome(RunConfig config, RunDirectory run, Evaluation? b
     {
         Title = Path.GetFileName(run.Root),
         Summary = Before is null || After is null
-            ? $"{config.Iterations} iterations of PPO."
-            : string.Create(CultureInfo.InvariantCulture, $"{config.Iterations} iterations of PPO took the mean score on held-out prompts from {Before.Score:0.000} to {After.Score:0.000} at a KL of {After.KlPerToken:0.000} nats per token to the reference."),
+            ? $"{config.Iterations} iterations of {Method}."
+            : string.Create(CultureInfo.InvariantCulture, $"{config.Iterations} iterations of {Method} took the mean score on held-out prompts from {Before.Score:0.000} to {After.Score:0.000} at a KL of {After.KlPerToken:0.000} nats per token to the reference."),
         Facts = [$"{config.Iterations} iterations", $"{config.Generation.PromptsPerIteration * config.Generation.SamplesPerPrompt} responses each", $"seed {config.Seed}"],
         Outcomes = Outcomes(),
         Samples = Samples(),

@@ -35,6 +35,10 @@ public static class PolicyLossCases
         {
             Naive = Tokens((r, a, _, _) => (-r * a) + (0.7 * (r - 1 - Math.Log(r)))),
         };
+        yield return new("off-policy truncated with a penalty", new OldPolicyPenalty(new OffPolicyGradient(1.1), 0.7), 0.4)
+        {
+            Naive = Tokens((r, a, p, c) => (-(c < 1.1 ? c : 1.1) * a * p) + (0.7 * (r - 1 - Math.Log(r)))),
+        };
         yield return new("gspo", new Gspo(0.1, 0.2), 0.4) { Naive = Sequences };
     }
 

@@ -251,7 +251,7 @@ public sealed class CommandTests : FolderTest
         Assert.Multiple(() =>
         {
             Assert.That(outcome.Code, Is.EqualTo(3), outcome.Error);
-            Assert.That(outcome.Error, Does.Contain("has no score").And.Contain("rlhf-score"));
+            Assert.That(outcome.Error, Does.Contain("All 6 rows have no score").And.Contain("rlhf-score"));
             Assert.That(At("c"), Does.Not.Exist);
         });
     }

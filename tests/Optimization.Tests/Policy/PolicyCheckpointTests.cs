@@ -13,7 +13,7 @@ public sealed class PolicyCheckpointTests : FolderTest
     });
 
     [Test]
-    public void ASavedAndLoadedRunIsTheUninterruptedOneToTheBit([Values] Critic critic)
+    public void ASavedAndLoadedRunIsTheUninterruptedOneToTheBit([Values(Critic.Shared, Critic.Separate)] Critic critic)
     {
         using (var whole = new PolicyFixture(Run(critic)))
         {
@@ -41,6 +41,34 @@ public sealed class PolicyCheckpointTests : FolderTest
             Assert.That(File.ReadAllBytes(Path.Combine(At("resumed"), Weights)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(At("whole"), Weights))), "weights and moments");
             Assert.That(File.ReadAllText(Path.Combine(At("resumed"), State)), Is.EqualTo(File.ReadAllText(Path.Combine(At("whole"), State))));
             Assert.That(File.ReadAllText(Path.Combine(At("whole"), State)), Is.Not.EqualTo(File.ReadAllText(Path.Combine(At("half"), State))));
+        });
+    }
+
+    /// <summary>What methods carry besides weights: the moving average, and β of KL(π_old‖π).</summary>
+    [TestCase(MethodName.Reinforce)]
+    [TestCase(MethodName.PpoPenalty)]
+    [TestCase(MethodName.OffPolicy)]
+    public void TheStateOfAMethodGoesOnToTheBit(MethodName name)
+    {
+        RunConfig run = PolicyFixture.Configuration(_ => MethodDefaults.Of(name) with { MinibatchSize = 5 });
+        PolicyState state;
+        double[] weights;
+        using (var whole = new PolicyFixture(run))
+        {
+            whole.Train(1);
+            PolicyCheckpoint.Save(At("half"), whole.Policy, null, whole.Trainer);
+            whole.Trainer.Train(PolicyFixture.NewBatch(10, seed: 5), 2);
+            (state, weights) = (whole.Trainer.State, Tiny.Doubles(whole.Policy.Parameters.Flat));
+        }
+
+        using var resumed = new PolicyFixture(run);
+        PolicyCheckpoint.Load(At("half"), resumed.Policy, null, resumed.Trainer);
+        Assert.That(resumed.Trainer.State, Is.Not.EqualTo(PolicyState.Initial(run.Method)));
+        resumed.Trainer.Train(PolicyFixture.NewBatch(10, seed: 5), 2);
+        Assert.Multiple(() =>
+        {
+            Assert.That(resumed.Trainer.State, Is.EqualTo(state));
+            Assert.That(Tiny.Doubles(resumed.Policy.Parameters.Flat), Is.EqualTo(weights));
         });
     }
 

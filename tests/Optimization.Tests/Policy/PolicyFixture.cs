@@ -9,10 +9,11 @@ internal sealed class PolicyFixture : IDisposable
     public PolicyFixture(RunConfig run, int responses = 10)
     {
         Run = run;
-        bool shared = run.Method.Critic == Critic.Shared;
+        bool shared = run.Method.Critic == Critic.Shared, separate = run.Method.Critic == Critic.Separate;
         Policy = Tiny.Model(shared ? Tiny.Config : Tiny.Config with { Head = ModelHead.LanguageModel });
-        CriticModel = shared ? null : Tiny.Model(seed: 8);
-        Trainer = new PolicyTrainer(Policy, CriticModel, run);
+        CriticModel = separate ? Tiny.Model(seed: 8) : null;
+        _reference = run.Method.NeedsReferenceModel ? Tiny.Model(Tiny.Config with { Head = ModelHead.LanguageModel }, seed: 9) : null;
+        Trainer = new PolicyTrainer(Policy, CriticModel, run, _reference, run.Method.PtxCoefficient > 0 ? Text() : null);
         Batch = NewBatch(responses);
     }
 
@@ -30,6 +31,8 @@ internal sealed class PolicyFixture : IDisposable
             Method = ppo is null ? method : ppo(method), Optimizer = optimizer is null ? steps : optimizer(steps),
         };
     }
+
+    private readonly LlamaModel? _reference;
 
     public RunConfig Run { get; }
 
@@ -50,13 +53,20 @@ internal sealed class PolicyFixture : IDisposable
         var batch = new TrajectoryBatch(Tiny.Sequences(responses, seed));
         for (int i = 0; i < responses; i++) (batch.Scores[i], batch.Finished[i], batch.Groups[i]) = ((4 * U(i, 0)) - 2, i % 3 != 0, i / 2);
         for (int t = 0; t < batch.Tokens; t++) batch.ReferenceLogProbs[t] = batch.RolloutLogProbs[t] = -4 * U(t, 1);
+        batch.GreedyScores = [.. Enumerable.Range(0, responses).Select(i => U(i / 2, 2))];
+        batch.ReferenceScores = [.. Enumerable.Range(0, responses).Select(i => U(i / 2, 3))];
+        for (int t = 0; t < batch.Tokens; t++) (batch.TokenRewards[t], batch.SamplerLogProbs[t]) = (U(t, 4) - 0.5, -4 * U(t, 1));
         return batch;
     }
+
+    /// <summary>200 tokens of text for PPO-ptx.</summary>
+    private static PretrainingMix Text() => new(new PackedCorpus([.. Enumerable.Range(0, 200).Select(i => 3 + (i * 7 % (Tiny.Vocabulary - 3)))], 10, 5), 3);
 
     public void Dispose()
     {
         Trainer.Dispose();
         CriticModel?.Dispose();
+        _reference?.Dispose();
         Policy.Dispose();
     }
 }

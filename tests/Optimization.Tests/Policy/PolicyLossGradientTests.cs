@@ -18,7 +18,7 @@ public sealed class PolicyLossGradientTests
     private const double H = 1e-5;
 
     [Test]
-    public void TheGradientIsThatOfTheLoss([Values] Critic critic)
+    public void TheGradientIsThatOfTheLoss([Values(Critic.Shared, Critic.Separate)] Critic critic)
     {
         RunConfig run = PolicyFixture.Configuration(
             ppo => ppo with

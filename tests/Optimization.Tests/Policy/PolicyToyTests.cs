@@ -12,7 +12,7 @@ public sealed class PolicyToyTests
     private const int Wanted = 5, Responses = 48, Length = 8, Iterations = 12;
 
     [Test]
-    public void TheRewardRises([Values] Critic critic)
+    public void TheRewardRises([Values(Critic.Shared, Critic.Separate)] Critic critic)
     {
         RunConfig run = new()
         {

@@ -113,7 +113,7 @@ public sealed class PolicyTrainerTests
     [TestCase(1, 0.49)]
     [TestCase(2.2, 0.505)]
     public void TheAdaptiveCoefficientByHand(double kl, double expected) => Assert.That(
-        PolicyAdvantages.NextKlCoefficient(0.5, kl, 100, new MethodConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
+        PolicyTrainer.NextKlCoefficient(0.5, kl, 100, new MethodConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
 
     [Test]
     public void TheCoefficientMovesBetweenIterations()
@@ -147,7 +147,9 @@ public sealed class PolicyTrainerTests
         old.CopyTo(batch.OldLogProbs, 0);
         reference.CopyTo(batch.ReferenceLogProbs, 0);
         MethodConfig config = new() { MissingEosPenalty = 0.25, Gamma = 1, Lambda = 1, RewardClip = 1.5 };
-        (double kl, _) = PolicyAdvantages.Fill(batch, config, new PolicyState(0, 0.5, default));
+        var state = new PolicyState(0, 0.5, default);
+        double kl = RewardShaping.Fill(batch, config, 48, state).KlPerSequence;
+        PolicyMethods.Create(config).Advantages(batch, state);
         Assert.Multiple(() =>
         {
             // KL per token 0.5, 0, 1: −0.25, 0 + min(2, 1.5), −0.5 + (1 − 0.25). Sums of λ = 1 returns with V = 0; the mean KL is 1.5 / 2.

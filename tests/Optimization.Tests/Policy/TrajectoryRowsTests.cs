@@ -32,7 +32,6 @@ public sealed class TrajectoryRowsTests
     [Test]
     public void EveryContradictionIsBadDataWithItsRow() => Assert.Multiple(() =>
     {
-        Bad(Row with { Scores = Row.Scores with { Score = null } }, "has no score");
         Bad(Row with { Scores = Row.Scores with { Score = double.NaN } }, "its score is NaN");
         Bad(Row with { Scores = Row.Scores with { ReferenceLogprobs = null } }, "--reference");
         Bad(Row with { Scores = Row.Scores with { ReferenceLogprobs = [-1] } }, "reference_logprobs has 1 numbers; the response has 3 tokens");
@@ -40,6 +39,20 @@ public sealed class TrajectoryRowsTests
         Bad(Row with { Rollout = Row.Rollout with { ResponseTokens = [] } }, "at least one token each; found 2 and 0");
         Bad(Row with { Rollout = Row.Rollout with { ResponseTokens = [6, 7, Tiny.Vocabulary] } }, "37 tokens. Was the row drawn by another model?");
     });
+
+    /// <summary>A reward that did not apply: the row stays for audit, with no trained token.</summary>
+    [Test]
+    public void ARowWithoutAScoreIsNotTrainedOn()
+    {
+        ScoredRollout without = Row with { Scores = Row.Scores with { Score = null } };
+        TrajectoryBatch batch = TrajectoryRows.ToBatch([without, Row], Tiny.Config);
+        Assert.Multiple(() =>
+        {
+            Assert.That(batch.Scored, Is.EqualTo(new[] { false, true }));
+            Assert.That(batch.ResponseMask, Is.EqualTo(new[] { false, false, false, true, true, true }));
+            Assert.That(() => TrajectoryRows.ToBatch([without], Tiny.Config), Throws.TypeOf<BadDataException>().With.Message.Contains("All 1 rows have no score"));
+        });
+    }
 
     [Test]
     public void NoRowsAreBadData() => Assert.That(() => TrajectoryRows.ToBatch([], Tiny.Config), Throws.TypeOf<BadDataException>());

@@ -1,0 +1,23 @@
+namespace Rlhf.Core;
+
+/// <summary>Contradictions between sections.</summary>
+public sealed partial record RunConfig : IValidated
+{
+    /// <inheritdoc/>
+    public IEnumerable<ConfigProblem> Validate()
+    {
+        string method = ConfigText.SnakeCase(Method.Name.ToString());
+        if (Method.ComparesGroups && Generation.SamplesPerPrompt < 2)
+        {
+            string why = MethodDefaults.IsGroupMethod(Method.Name) ? method : $"method.reward_normalization: {ConfigText.Of(Method.RewardNormalization)}";
+            yield return new("Generation.SamplesPerPrompt", $"must be at least 2: {why} compares the responses to one prompt with each other.");
+        }
+
+        if (Method.OverlongBuffer > Generation.MaxNewTokens)
+            yield return new("Method.OverlongBuffer", $"must be at most generation.max_new_tokens ({Generation.MaxNewTokens}): it is the last part of that length.");
+        if (Method.CriticWarmupIterations > 0 && Method.Critic == Critic.Shared && Optimizer.WeightDecay > 0)
+            yield return new("Method.CriticWarmupIterations", $"must be 0 while optimizer.weight_decay is {ConfigText.Of(Optimizer.WeightDecay)}: decay would move the shared trunk that warm-up leaves alone. Use critic: separate.");
+        if (Method.Correction == Correction.None && (Generation.TopK > 0 || Generation.TopP < 1))
+            yield return new(Generation.TopK > 0 ? "Generation.TopK" : "Generation.TopP", $"must be {(Generation.TopK > 0 ? "0" : "1")} (off): the ratio of {method} is of the policy's own distribution, which a filter is not. method.correction: truncate weighs filtered samples.");
+    }
+}

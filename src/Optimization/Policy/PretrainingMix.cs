@@ -1,0 +1,34 @@
+using Rlhf.Core;
+using Rlhf.Tokenization;
+
+namespace Rlhf.Optimization;
+
+/// <summary>
+/// The pretraining text of PPO-ptx (Ouyang et al. 2022, equation 2): γ · E[log π(x)] is added to every step. Which sequences a step gets is a pure function of
+/// its number, so a resumed run needs no position.
+/// </summary>
+/// <param name="corpus">The text as tokens.</param>
+/// <param name="sequencesPerStep">Sequences of one step.</param>
+public sealed class PretrainingMix(PackedCorpus corpus, int sequencesPerStep)
+{
+    /// <summary>The configured files, tokenised with the policy's own tokenizer; null when the mix is off.</summary>
+    /// <exception cref="BadDataException">Too little text.</exception>
+    public static PretrainingMix? Open(RunConfig run)
+    {
+        MethodConfig config = run.Method;
+        if (config.PtxCoefficient == 0) return null;
+        using Tokenizer tokenizer = Tokenizer.Open(run.Policy);
+        var tokens = new List<int>();
+        foreach (TextRows.Row row in TextRows.Read(config.PtxData, [config.PtxColumn], new Dictionary<string, string>()))
+        {
+            if (row.Texts[0] is { Length: > 0 } text) tokens.AddRange(SftData.Document(text, tokenizer));
+        }
+
+        var corpus = new PackedCorpus([.. tokens], config.PtxLength, run.Seed);
+        if (corpus.SequencesPerEpoch > 0) return new PretrainingMix(corpus, config.PtxSequences);
+        throw new BadDataException($"{string.Join(", ", config.PtxData)}: {tokens.Count} tokens are too few for one sequence of method.ptx_length {config.PtxLength}. Add text or lower it.");
+    }
+
+    /// <summary>The sequences of an optimiser step, counted from 0 over the whole run.</summary>
+    public TrainingSequence[] Of(long step) => [.. Enumerable.Range(0, sequencesPerStep).Select(i => corpus.Sequence((step * sequencesPerStep) + i))];
+}
