@@ -13,13 +13,25 @@ namespace Rlhf.Optimization;
 /// </summary>
 public sealed class WalkTask
 {
+    /// <summary>Mean optimality of random walks above which a graph is too easy: most of its nodes are next to the goal.</summary>
+    public const double MostOfWalks = 0.6;
+
+    private const int JudgedWalks = 400;
+
     private readonly ulong _seed;
 
+    /// <summary>Draws graphs until random walks on one score at most <see cref="MostOfWalks"/>, so that there is something to learn.</summary>
     /// <param name="seed">Of graph, walks and weights.</param>
     public WalkTask(ulong seed)
     {
         _seed = seed;
-        Graph = RandomWalks.Create((attempt, edge) => U(1, (uint)attempt, (uint)edge));
+        uint drawn = 0;
+        do
+        {
+            uint graph = 100 + drawn++;
+            Graph = RandomWalks.Create((attempt, edge) => U(graph, (uint)attempt, (uint)edge));
+        }
+        while (MeanScore(Walks(JudgedWalks)) > MostOfWalks);
     }
 
     public RandomWalks Graph { get; }
@@ -41,9 +53,7 @@ public sealed class WalkTask
         {
             int start = Start(i);
             int[] path = Graph.Walk(start, step => U(2, (uint)i, (uint)step));
-            // A walk that starts beside no exit stands still: one token, the worst score.
-            int[] response = path.Length > 1 ? path[1..] : [start];
-            return Row(start, i, response, new float[response.Length], path[^1] == RandomWalks.Goal, "walk");
+            return Row(start, i, path[1..], new float[path.Length - 1], path[^1] == RandomWalks.Goal, "walk");
         }),
     ];
 

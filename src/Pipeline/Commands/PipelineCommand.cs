@@ -17,6 +17,6 @@ public static class PipelineCommand
         ReportCommand.Create(),
         InspectCommand.Create(),
         DoctorCommand.Create(),
-        new Command("bench", "Measurements that others can repeat.") { Bench.BenchRolloutsCommand.Create() },
+        new Command("bench", "Measurements that others can repeat.") { Bench.BenchRolloutsCommand.Create(), Bench.BenchAlgorithmsCommand.Create() },
     };
 }

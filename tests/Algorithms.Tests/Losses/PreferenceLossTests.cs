@@ -10,7 +10,7 @@ public sealed class PreferenceLossTests
         public override string ToString() => Name;
     }
 
-    private static IEnumerable<Case> Cases()
+    internal static IEnumerable<Case> Cases()
     {
         yield return new("dpo", new Dpo(0.3), (c, r, rc, rr) => Math.Log(1 + Math.Exp(-0.3 * (c - rc - (r - rr)))));
         yield return new("cdpo", new Dpo(0.3, 0.1), (c, r, rc, rr) =>
