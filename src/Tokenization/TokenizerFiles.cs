@@ -6,6 +6,9 @@ namespace Rlhf.Tokenization;
 /// <summary>What a folder's files say about its tokenizer: vocabulary, special tokens, decoder and chat template.</summary>
 internal sealed class TokenizerFiles
 {
+    /// <summary>Far above any vocabulary.</summary>
+    internal const int MostIds = 1 << 24;
+
     private readonly Dictionary<string, JsonElement> _json = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _idOfPiece = new(StringComparer.Ordinal);
 
@@ -34,6 +37,7 @@ internal sealed class TokenizerFiles
             throw new BadModelException($"{folder}: tokenizer.json is missing; without it prompts cannot be encoded. Copy it from the folder the model was trained in.");
         if (!files._json.ContainsKey("tokenizer_config.json"))
             throw new BadModelException($"{folder}: tokenizer_config.json is missing; ONNX Runtime GenAI needs it beside tokenizer.json. Copy it from the folder the model was trained in.");
+        foreach (string name in (string[])["tokenizer.json", "tokenizer_config.json"]) TokenizerSchema.Check(files._json[name], Path.Combine(folder, name));
         try
         {
             files.ReadVocabulary();
@@ -56,7 +60,10 @@ internal sealed class TokenizerFiles
             return;
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            byte[] bytes = File.ReadAllBytes(path);
+            // The parser leaves texts unchecked until they are read, here or in native code.
+            if (!System.Text.Unicode.Utf8.IsValid(bytes)) throw new BadModelException($"{path}: not valid UTF-8; the file is damaged. Copy it again from where the model was trained.");
+            using JsonDocument document = JsonDocument.Parse(bytes);
             _json[name] = document.RootElement.Clone();
         }
         catch (JsonException e)
@@ -98,6 +105,12 @@ internal sealed class TokenizerFiles
         }
         if (_idOfPiece.Count == 0)
             throw new BadModelException($"{Folder}: tokenizer.json holds an empty vocabulary.");
+        foreach ((string piece, int id) in _idOfPiece)
+        {
+            // Before the table is made: one damaged id must not become gigabytes.
+            if (id is < 0 or >= MostIds) throw new BadModelException($"{Folder}: tokenizer.json gives '{piece}' the id {id}; ids lie between 0 and {MostIds - 1}.");
+        }
+
         Pieces = new string?[_idOfPiece.Values.Max() + 1];
         foreach ((string piece, int id) in _idOfPiece)
             Pieces[id] = piece;

@@ -65,7 +65,7 @@ internal static class Programs
     }
 
     // The programs of the same build as this assembly: …/bin/<configuration>/<framework>/.
-    private static string Dll(string project, string program)
+    public static string Dll(string project, string program)
     {
         var framework = new DirectoryInfo(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
         return Path.Combine(Root, "src", project, "bin", framework.Parent!.Name, framework.Name, program + ".dll");

@@ -52,6 +52,7 @@ public static class CommandHost
     {
         if (exception is AggregateException { InnerExceptions.Count: 1 } or System.Reflection.TargetInvocationException && exception.InnerException is { } inner)
             return Explain(inner, level, error);
+        if (Known(exception) is { } explainedInside) return Explain(explainedInside, level, error);
         switch (exception)
         {
             case RlhfException known:
@@ -74,6 +75,27 @@ public static class CommandHost
                 else error.WriteLine($"This is a defect of the program. The details are in {WriteLog(exception)}; --log-level debug shows them here.");
                 return UnexpectedFailure;
         }
+    }
+
+    /// <summary>
+    /// A library that is missing or cannot be loaded shows where it is first used, often inside a static constructor: its own message (which
+    /// says where it was sought) or the project's error inside is what the user can act on.
+    /// </summary>
+    private static RlhfException? Known(Exception exception)
+    {
+        if (exception is not (TypeInitializationException or DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)) return null;
+        for (Exception? at = exception; at is not null; at = at.InnerException)
+        {
+            if (at is RlhfException known) return known;
+            if (at is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
+            {
+                string remedy = at.Message.Contains("./rlhf", StringComparison.Ordinal) ? "" : " Run './rlhf doctor', which says what is missing, and './rlhf setup', which installs it.";
+                string message = at.GetType() == typeof(DllNotFoundException) || at is not DllNotFoundException ? $"A native engine cannot be loaded: {at.Message.Trim()}" : at.Message;
+                return new EngineException(message + remedy, exception);
+            }
+        }
+
+        return null;
     }
 
     private static void Tell(RlhfException known, LogLevel level, TextWriter error)

@@ -73,6 +73,20 @@ public sealed class WholeFolder : IDisposable
         else Directory.Move(replaced, path);
     }
 
+    /// <summary>
+    /// Removes a folder so that a process that dies meanwhile leaves no half of it under its name: renamed to <c>name.partial</c> first.
+    /// Also removes what an earlier attempt left. Does nothing when neither is there.
+    /// </summary>
+    /// <exception cref="BadDataException">It cannot be removed.</exception>
+    public static void Remove(string path) => FileErrors.Writing(path, () =>
+    {
+        string leaving = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)) + WholeFile.PartialSuffix;
+        if (Directory.Exists(leaving)) Directory.Delete(leaving, recursive: true);
+        if (!Directory.Exists(path)) return;
+        Directory.Move(path, leaving);
+        Directory.Delete(leaving, recursive: true);
+    });
+
     private void TakeTheName()
     {
         if (!Directory.Exists(Path))

@@ -49,6 +49,31 @@ public static class MetricsFile
         return rows;
     }
 
+    /// <summary>The rows before the first line that is no metrics row; none when there is no file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="badLine">What is wrong with the first bad line, or null.</param>
+    public static IReadOnlyList<MetricRow> ReadUndamaged(string path, out string? badLine)
+    {
+        badLine = null;
+        List<MetricRow> rows = [];
+        if (!File.Exists(path)) return rows;
+        try
+        {
+            int number = 0;
+            foreach (string line in WholeLines(FileErrors.Reading(path, () => File.ReadAllText(path))))
+            {
+                number++;
+                if (line.Length > 0) rows.Add(Parse(line, path, number));
+            }
+        }
+        catch (BadDataException error)
+        {
+            badLine = error.Message.EndsWith('.') ? error.Message : error.Message + ".";
+        }
+
+        return rows;
+    }
+
     /// <summary>The file's text without wall-clock metrics: what two equal runs have in common byte for byte.</summary>
     /// <exception cref="BadDataException">As <see cref="Read"/>.</exception>
     public static string WithoutTimes(string path, MetricCatalogue? catalogue = null) => string.Concat(Read(path).Select(row =>

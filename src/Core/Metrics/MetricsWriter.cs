@@ -45,12 +45,17 @@ public sealed class MetricsWriter : IDisposable
     private static long BytesToKeep(string path, int? keepThrough)
     {
         byte[] bytes = FileErrors.Reading(path, () => File.ReadAllBytes(path));
-        int number = 0, start = 0;
+        int number = 0, start = 0, kept = 0;
         for (int length; (length = bytes.AsSpan(start).IndexOf((byte)'\n')) >= 0; start += length + 1)
         {
             number++;
             string line = Encoding.UTF8.GetString(bytes, start, length);
-            if (keepThrough is { } last && line.Length > 0 && MetricsFile.Parse(line, path, number).Iteration > last) break;
+            if (keepThrough is not { } last || line.Length == 0) continue;
+            // On resume everything after the iteration goes, a damaged line too.
+            if (kept >= last) break;
+            int iteration = MetricsFile.Parse(line, path, number).Iteration;
+            if (iteration > last) break;
+            kept = iteration;
         }
 
         return start;

@@ -21,6 +21,12 @@ public sealed partial record RunConfig
     [Doc("Keep this many newest checkpoints (and policy folders); 0: all."), Range(0, 1e6), SafeToChange]
     public int KeepCheckpoints { get; init; } = 2;
 
+    [Doc("Metric by which the best checkpoint is kept besides (higher is better; judged by the samples of the iteration after it); empty: none."), SafeToChange]
+    public string KeepBest { get; init; } = "score/mean";
+
+    [Doc("Write checkpoints beside the next iteration (a copy of weights and moments is held in memory meanwhile)."), SafeToChange]
+    public bool BackgroundCheckpoints { get; init; } = true;
+
     [Doc("Threads of every engine; 0: all cores."), Range(0, 1024)]
     public int Threads { get; init; }
 
@@ -33,6 +39,12 @@ public sealed partial record RunConfig
     public MethodConfig Method { get; init; } = new();
     public OptimizerConfig Optimizer { get; init; } = new();
     public EvaluationConfig Evaluation { get; init; } = new();
+
+    [SafeToChange]
+    public GuardConfig Guards { get; init; } = new();
+
+    [SafeToChange]
+    public RecoveryConfig Recovery { get; init; } = new();
 }
 
 /// <summary>How an iteration's responses are drawn (section <c>generation</c>).</summary>

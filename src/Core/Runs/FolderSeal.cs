@@ -5,7 +5,7 @@ public sealed record SealedFile(string Path, long Bytes, string Sha256);
 
 /// <summary>
 /// The list of a finished folder's files with sizes and SHA-256 (<c>files.json</c>), written last: a folder with a seal is whole, and can
-/// be verified later.
+/// be verified later. A folder inside it that has a seal of its own is not in the list: it may be removed by itself.
 /// </summary>
 public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
 {
@@ -16,10 +16,12 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, FileName));
 
     /// <summary>Hashes every finished file of the folder and writes the seal.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="known">Relative path → SHA-256 of files that were hashed while they were written; they are not read again.</param>
     /// <exception cref="BadDataException">The folder cannot be read or written.</exception>
-    public static FolderSeal Write(string folder)
+    public static FolderSeal Write(string folder, IReadOnlyDictionary<string, string>? known = null)
     {
-        FolderSeal seal = new([.. FolderListing.Of(folder).Where(f => f != FileName).Select(f => Describe(folder, f))]);
+        FolderSeal seal = new([.. Own(folder).Select(f => Describe(folder, f, known))]);
         RunJson.Write(Path.Combine(folder, FileName), seal);
         return seal;
     }
@@ -29,7 +31,7 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
     public static IReadOnlyList<string> Verify(string folder)
     {
         FolderSeal seal = RunJson.Read<FolderSeal>(Path.Combine(folder, FileName));
-        HashSet<string> there = [.. FolderListing.Of(folder).Where(f => f != FileName)];
+        HashSet<string> there = [.. Own(folder)];
         List<string> problems = [];
         foreach (SealedFile expected in seal.Files)
         {
@@ -55,9 +57,31 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
         return problems;
     }
 
-    private static SealedFile Describe(string folder, string relative)
+    /// <summary>As <see cref="Verify"/>, where a missing or damaged seal is one more finding instead of an error.</summary>
+    public static IReadOnlyList<string> Problems(string folder)
+    {
+        if (!Directory.Exists(folder)) return [$"{folder}: the folder is missing."];
+        try
+        {
+            return Verify(folder);
+        }
+        catch (BadDataException error)
+        {
+            return [error.Message];
+        }
+    }
+
+    /// <summary>The folder's files that belong to its own seal.</summary>
+    private static IEnumerable<string> Own(string folder)
+    {
+        IReadOnlyList<string> all = FolderListing.Of(folder);
+        string[] inner = [.. all.Where(f => f.EndsWith("/" + FileName, StringComparison.Ordinal)).Select(f => f[..^FileName.Length])];
+        return all.Where(f => f != FileName && !inner.Any(sealedFolder => f.StartsWith(sealedFolder, StringComparison.Ordinal)));
+    }
+
+    private static SealedFile Describe(string folder, string relative, IReadOnlyDictionary<string, string>? known)
     {
         string path = Path.Combine(folder, relative);
-        return new SealedFile(relative, new FileInfo(path).Length, Rlhf.Core.Sha256.OfFile(path));
+        return new SealedFile(relative, new FileInfo(path).Length, known?.GetValueOrDefault(relative) ?? Rlhf.Core.Sha256.OfFile(path));
     }
 }

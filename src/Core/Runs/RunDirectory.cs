@@ -31,6 +31,7 @@ public sealed record InspectedItem(string Path, bool IsFinished, IReadOnlyList<s
 public sealed class RunDirectory : IDisposable
 {
     private readonly RunLock? _lock;
+    private bool _isNew;
 
     private RunDirectory(string path, RunLock? runLock) => (Root, _lock) = (path, runLock);
 
@@ -56,10 +57,11 @@ public sealed class RunDirectory : IDisposable
     public static RunDirectory Create(string path, object config, RunManifest manifest)
     {
         string root = Path.GetFullPath(path);
+        bool isNew = !Directory.Exists(root) || !Directory.EnumerateFileSystemEntries(root).Any();
         RunLock runLock = new(root);
         try
         {
-            RunDirectory run = new(root, runLock);
+            RunDirectory run = new(root, runLock) { _isNew = isNew };
             if (File.Exists(run.ManifestPath))
             {
                 throw new BadDataException(
@@ -75,8 +77,19 @@ public sealed class RunDirectory : IDisposable
         catch
         {
             runLock.Dispose();
+            if (isNew) Directory.Delete(root, recursive: true);
             throw;
         }
+    }
+
+    /// <summary>
+    /// A run that could not begin leaves nothing: removes the directory where <see cref="Create"/> made it (or found it empty); otherwise it
+    /// stays as it is. Disposes of the object.
+    /// </summary>
+    public void Abandon()
+    {
+        Dispose();
+        if (_isNew) FileErrors.Writing(Root, () => Directory.Delete(Root, recursive: true));
     }
 
     /// <summary>Opens a run to go on with it, and takes its lock.</summary>
@@ -111,6 +124,14 @@ public sealed class RunDirectory : IDisposable
     public T ReadConfig<T>()
         where T : class => ConfigBinder.Load<T>(ConfigPath);
 
+    /// <summary>Refuses to go on with a configuration that was edited after the run began.</summary>
+    /// <exception cref="BadDataException">Its SHA-256 is not the manifest's.</exception>
+    public void CheckConfig()
+    {
+        if (InspectConfig().Problems is { Count: > 0 } problems)
+            throw new BadDataException($"{problems[0].TrimEnd('.')}. Put it back as it was; values that may change within a run are given by --set.");
+    }
+
     /// <summary>Iterations whose folder has a seal, ascending.</summary>
     public IReadOnlyList<int> FinishedIterations() => Sealed(IterationsFolder);
 
@@ -122,18 +143,31 @@ public sealed class RunDirectory : IDisposable
     {
         List<InspectedItem> items = [InspectConfig()];
         if (File.Exists(MetricsPath)) items.Add(InspectMetrics());
-        foreach (string parent in new[] { IterationsFolder, CheckpointsFolder })
+        foreach (string parent in (string[])["rewards", "evaluation"]) items.AddRange(Folders(Path.Combine(Root, parent)).Select(InspectFolder));
+        foreach (string folder in Folders(IterationsFolder))
         {
-            if (!Directory.Exists(parent)) continue;
-            foreach (string folder in Directory.EnumerateDirectories(parent).Order(StringComparer.Ordinal))
-            {
-                string relative = Path.GetRelativePath(Root, folder);
-                if (folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal) || !FolderSeal.Exists(folder)) items.Add(new(relative, false, []));
-                else items.Add(new(relative, true, Problems(() => FolderSeal.Verify(folder))));
-            }
+            // Iteration 0 holds only the policy that the run began with.
+            if (Path.GetFileName(folder) != Number(0)) items.Add(InspectFolder(folder));
+            string policy = Path.Combine(folder, "policy");
+            if (FolderSeal.Exists(policy)) items.Add(InspectFolder(policy));
+        }
+
+        items.AddRange(Folders(CheckpointsFolder).Select(InspectFolder));
+        foreach (string folder in (string[])[Path.Combine(Root, "reference"), FinalPolicyFolder, FinalWeightsFolder])
+        {
+            if (Directory.Exists(folder)) items.Add(InspectFolder(folder));
         }
 
         return items;
+    }
+
+    private static IEnumerable<string> Folders(string parent) => Directory.Exists(parent) ? Directory.EnumerateDirectories(parent).Order(StringComparer.Ordinal) : [];
+
+    private InspectedItem InspectFolder(string folder)
+    {
+        string relative = Path.GetRelativePath(Root, folder);
+        bool finished = !folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal) && FolderSeal.Exists(folder);
+        return finished ? new(relative, true, FolderSeal.Problems(folder)) : new(relative, false, []);
     }
 
     public void Dispose() => _lock?.Dispose();

@@ -152,7 +152,7 @@ public sealed class OnnxFolder
         if (tensor.DataLocation != TensorProto.Types.DataLocation.External) return;
         string at = $"{file}: weight '{tensor.Name}'";
         string location = Value(tensor, "location") ?? throw new BadModelException($"{at} is external but names no file. Export the model again.");
-        if (location.Length == 0 || System.IO.Path.IsPathRooted(location) || location.Contains('\\') || location.Contains(':')
+        if (location.Length == 0 || System.IO.Path.IsPathRooted(location) || location.AsSpan().IndexOfAny("\\:\0") >= 0
             || location.Split('/').Any(part => part is ".." or "." or ""))
         {
             throw new BadModelException(

@@ -8,6 +8,9 @@ public sealed record PolicyFolder
 {
     private const string ConfigName = "genai_config.json", DefaultGraph = "model.onnx", RolloutGraph = "rollout.onnx", DataSuffix = ".data";
 
+    // Far above any model's: a damaged number must not become an allocation.
+    private const int MostLayers = 1024, MostHeads = 4096, MostTokens = 1 << 24;
+
     /// <summary>The folder, absolute.</summary>
     public required string Path { get; init; }
 
@@ -61,32 +64,63 @@ public sealed record PolicyFolder
             JsonElement model = document.RootElement.GetProperty("model"), decoder = model.GetProperty("decoder");
             JsonElement inputs = decoder.GetProperty("inputs"), outputs = decoder.GetProperty("outputs");
             JsonElement eos = model.GetProperty("eos_token_id");
-            string graph = System.IO.Path.Combine(path, decoder.TryGetProperty("filename", out JsonElement file) ? file.GetString()! : DefaultGraph);
+            RefuseLibraries(document.RootElement, config);
+            string name = decoder.TryGetProperty("filename", out JsonElement file) ? file.GetString() ?? "" : DefaultGraph;
+            string graph = SafePath.Inside(path, name) ?? throw new BadModelException($"{config}: filename is '{name}'; the graph must lie inside the model's folder. Do not use this model unless you know who made it.");
             if (!File.Exists(graph)) throw new BadModelException($"{graph}: the file is missing, but {ConfigName} names it. Export the model again.");
             if (!File.Exists(System.IO.Path.Combine(path, "tokenizer.json")))
                 throw new BadModelException($"{folder}: tokenizer.json is missing, so prompts cannot be read. Copy the tokenizer that the model was trained with into the folder, or export the model again.");
-            return new PolicyFolder
+            var policy = new PolicyFolder
             {
                 Path = path,
                 Graph = graph,
-                Layers = decoder.GetProperty("num_hidden_layers").GetInt32(),
-                KeyValueHeads = decoder.GetProperty("num_key_value_heads").GetInt32(),
-                HeadSize = decoder.GetProperty("head_size").GetInt32(),
-                ContextLength = model.GetProperty("context_length").GetInt32(),
-                VocabularySize = model.GetProperty("vocab_size").GetInt32(),
+                Layers = Whole(decoder, "num_hidden_layers", MostLayers),
+                KeyValueHeads = Whole(decoder, "num_key_value_heads", MostHeads),
+                HeadSize = Whole(decoder, "head_size", MostHeads),
+                ContextLength = Whole(model, "context_length", MostTokens),
+                VocabularySize = Whole(model, "vocab_size", MostTokens),
                 EndTokens = eos.ValueKind == JsonValueKind.Array ? [.. eos.EnumerateArray().Select(e => e.GetInt32())] : [eos.GetInt32()],
-                InputIds = inputs.GetProperty("input_ids").GetString()!,
-                AttentionMask = inputs.GetProperty("attention_mask").GetString()!,
-                PastKey = inputs.GetProperty("past_key_names").GetString()!,
-                PastValue = inputs.GetProperty("past_value_names").GetString()!,
-                Logits = outputs.GetProperty("logits").GetString()!,
-                PresentKey = outputs.GetProperty("present_key_names").GetString()!,
-                PresentValue = outputs.GetProperty("present_value_names").GetString()!,
+                InputIds = Text(inputs, "input_ids"),
+                AttentionMask = Text(inputs, "attention_mask"),
+                PastKey = Text(inputs, "past_key_names"),
+                PastValue = Text(inputs, "past_value_names"),
+                Logits = Text(outputs, "logits"),
+                PresentKey = Text(outputs, "present_key_names"),
+                PresentValue = Text(outputs, "present_value_names"),
             };
+            // Before an engine reads them: every weight lies inside the folder.
+            OnnxFile.Check(policy.Graph);
+            if (policy.FastGraph != policy.Graph) OnnxFile.Check(policy.FastGraph);
+            return policy;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new BadModelException($"{config}: not a policy's description ({e.Message}). Export the model again.", e);
+        }
+    }
+
+    private static int Whole(JsonElement from, string key, int most)
+    {
+        int value = from.GetProperty(key).GetInt32();
+        return value >= 1 && value <= most ? value : throw new FormatException($"{key} is {value}; it must be between 1 and {most}");
+    }
+
+    private static string Text(JsonElement from, string key) => from.GetProperty(key).GetString() is { Length: > 0 } text ? text : throw new FormatException($"{key} is empty");
+
+    /// <summary>GenAI would load a library that the description names, and run its code.</summary>
+    private static void RefuseLibraries(JsonElement element, string config)
+    {
+        if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (JsonElement item in element.EnumerateArray()) RefuseLibraries(item, config);
+        }
+
+        if (element.ValueKind != JsonValueKind.Object) return;
+        foreach (JsonProperty property in element.EnumerateObject())
+        {
+            if (property.Name.Contains("library", StringComparison.OrdinalIgnoreCase))
+                throw new BadModelException($"{config}: {property.Name} names a library to be loaded; no code is run from a model folder. Remove the entry if the model does not need it.");
+            RefuseLibraries(property.Value, config);
         }
     }
 

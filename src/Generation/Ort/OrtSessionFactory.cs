@@ -35,8 +35,32 @@ internal static class OrtSessionFactory
     public static InferenceSession Open(PolicyFolder folder, OrtEngineOptions options) => Guard(folder, () =>
     {
         using SessionOptions session = Options(options);
-        return new InferenceSession(folder.FastGraph, session);
+        return Checked(folder, new InferenceSession(folder.FastGraph, session));
     });
+
+    /// <summary>Buffers are sized by genai_config.json: it must describe this graph.</summary>
+    private static InferenceSession Checked(PolicyFolder folder, InferenceSession session)
+    {
+        string? problem = Size(session.InputMetadata, folder.PastKey.Replace("%d", "0", StringComparison.Ordinal), 1, folder.KeyValueHeads)
+            ?? Size(session.InputMetadata, folder.PastKey.Replace("%d", "0", StringComparison.Ordinal), 3, folder.HeadSize)
+            ?? Size(session.InputMetadata, folder.PastValue.Replace("%d", $"{folder.Layers - 1}", StringComparison.Ordinal), 3, folder.HeadSize)
+            ?? Size(session.InputMetadata, folder.InputIds, -1, 0) ?? Size(session.InputMetadata, folder.AttentionMask, -1, 0)
+            ?? Size(session.OutputMetadata, folder.PresentKey.Replace("%d", $"{folder.Layers - 1}", StringComparison.Ordinal), 3, folder.HeadSize)
+            ?? Size(session.OutputMetadata, folder.PresentValue.Replace("%d", "0", StringComparison.Ordinal), 1, folder.KeyValueHeads)
+            ?? Size(session.OutputMetadata, folder.Logits, 2, folder.VocabularySize);
+        if (problem is null) return session;
+        session.Dispose();
+        throw new BadModelException($"{folder.FastGraph}: genai_config.json does not describe this graph: {problem}. Export the model again.");
+    }
+
+    private static string? Size(IReadOnlyDictionary<string, NodeMetadata> nodes, string name, int axis, int expected)
+    {
+        if (!nodes.TryGetValue(name, out NodeMetadata? node)) return $"it names '{name}', which the graph does not have";
+        if (axis < 0) return null;
+        if (node.Dimensions.Length <= axis) return $"'{name}' has {node.Dimensions.Length} dimensions";
+        int there = node.Dimensions[axis];
+        return there < 0 || there == expected ? null : $"'{name}' has {there} at dimension {axis}, the description says {expected}";
+    }
 
     /// <summary>The session over weights in memory, which must outlive it; weights not given are read from the folder.</summary>
     public static InferenceSession Open(PolicyFolder folder, byte[] graph, IReadOnlyList<WeightTensor> weights, OrtEngineOptions options) => Guard(folder, () =>

@@ -5,17 +5,20 @@ internal static class LlamaConfigRules
 {
     internal static readonly string[] Dtypes = ["float32", "float16", "bfloat16"];
 
+    // Far above any model's: a number that was damaged must not become an allocation.
+    private const int MostTokens = 1 << 24, MostPositions = 1 << 20, MostWidth = 1 << 20, MostLayers = 1024, MostHeads = 1 << 14;
+
     public static IReadOnlyList<string> Check(LlamaConfig config)
     {
         List<string> problems = [];
-        Positive("vocab_size", config.VocabSize);
-        Positive("hidden_size", config.HiddenSize);
-        Positive("intermediate_size", config.IntermediateSize);
-        Positive("num_hidden_layers", config.NumHiddenLayers);
-        Positive("num_attention_heads", config.NumAttentionHeads);
-        Positive("num_key_value_heads", config.NumKeyValueHeads);
-        Positive("head_dim", config.HeadDim);
-        Positive("max_position_embeddings", config.MaxPositionEmbeddings);
+        Positive("vocab_size", config.VocabSize, MostTokens);
+        Positive("hidden_size", config.HiddenSize, MostWidth);
+        Positive("intermediate_size", config.IntermediateSize, MostWidth);
+        Positive("num_hidden_layers", config.NumHiddenLayers, MostLayers);
+        Positive("num_attention_heads", config.NumAttentionHeads, MostHeads);
+        Positive("num_key_value_heads", config.NumKeyValueHeads, MostHeads);
+        Positive("head_dim", config.HeadDim, MostHeads);
+        Positive("max_position_embeddings", config.MaxPositionEmbeddings, MostPositions);
         if (config.HeadDim > 0 && config.HeadDim % 2 != 0)
             problems.Add($"head_dim is {config.HeadDim}; it must be even (rotary positions turn pairs). Without a head_dim key it is hidden_size / num_attention_heads.");
         if (config.NumAttentionHeads > 0 && config.NumKeyValueHeads > 0 && config.NumAttentionHeads % config.NumKeyValueHeads != 0)
@@ -37,9 +40,10 @@ internal static class LlamaConfigRules
         TokenId("pad_token_id", config.PadTokenId);
         return problems;
 
-        void Positive(string key, int value)
+        void Positive(string key, int value, int most)
         {
             if (value <= 0) problems.Add($"{key} is {value}; it must be a positive whole number.");
+            else if (value > most) problems.Add($"{key} is {value}; at most {most} can be computed.");
         }
 
         void TokenId(string key, int? id)

@@ -30,6 +30,14 @@ internal static class ModelFiles
         foreach (ParameterPlace place in store.Table.Where(p => inFile.Contains(p.Name))) ReadOne(reader, place, store);
     }
 
+    /// <summary>Holds every shape that config.json asks for against the files, before memory is taken for it.</summary>
+    /// <exception cref="BadModelException">A tensor is missing or has another shape.</exception>
+    public static void CheckShapes(string folder, LlamaConfig stored)
+    {
+        using SafetensorsReader reader = SafetensorsReader.Open(folder);
+        foreach (ParameterSpec spec in LlamaParameters.Of(stored)) CheckShape(reader.Entry(spec.Name), spec.Name, spec.StoredShape);
+    }
+
     public static void Write(string folder, LlamaConfig config, ParameterStore store, SafetensorsType dtype, string? tokenizerFrom, long maximumShardBytes)
     {
         Directory.CreateDirectory(folder);
@@ -40,13 +48,17 @@ internal static class ModelFiles
 
     private static void ReadOne(SafetensorsReader reader, ParameterPlace place, ParameterStore store)
     {
-        SafetensorsEntry entry = reader.Entry(place.Name);
-        if (!entry.Shape.SequenceEqual(place.Spec.StoredShape))
-            throw new BadModelException($"{entry.File}: tensor {place.Name}: shape is [{string.Join(", ", entry.Shape)}]; config.json asks for [{string.Join(", ", place.Spec.StoredShape)}].");
+        CheckShape(reader.Entry(place.Name), place.Name, place.Spec.StoredShape);
         using DisposeScope scope = NewDisposeScope();
         Tensor staged = empty([.. place.Spec.StoredShape], ScalarType.Float32);
         reader.Read(place.Name, Floats(staged), refuseNonFinite: true);
         store[place.Name].copy_(place.Spec.Transposed ? staged.t() : staged);
+    }
+
+    private static void CheckShape(SafetensorsEntry entry, string name, IReadOnlyList<long> expected)
+    {
+        if (!entry.Shape.SequenceEqual(expected))
+            throw new BadModelException($"{entry.File}: tensor {name}: shape is [{string.Join(", ", entry.Shape)}]; config.json asks for [{string.Join(", ", expected)}].");
     }
 
     private static SafetensorsOutput Output(ParameterStore store, ParameterPlace place) => new(place.Name, place.Spec.StoredShape, destination =>

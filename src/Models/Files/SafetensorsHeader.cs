@@ -62,6 +62,8 @@ internal static class SafetensorsHeader
 
     private static JsonDocument ParseJson(byte[] json, string file)
     {
+        // The parser leaves texts unchecked until they are read.
+        if (!System.Text.Unicode.Utf8.IsValid(json)) throw Bad(file, "the header is not valid UTF-8. The file is damaged or no safetensors file.");
         try
         {
             return JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 8 });

@@ -64,6 +64,7 @@ public sealed class LlamaModel : IDisposable
     {
         LlamaConfig stored = LlamaConfig.Load(folder), wanted = stored with { Head = head ?? stored.Head };
         wanted = (configure is null ? wanted : configure(wanted)).Validated(folder);
+        ModelFiles.CheckShapes(folder, stored);
         var store = new ParameterStore(LlamaParameters.Of(wanted), device, dtype, trainable);
         try
         {

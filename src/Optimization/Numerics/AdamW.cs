@@ -52,7 +52,7 @@ public sealed class AdamW : IDisposable
 
     /// <summary>Clips the gradient to <c>MaxGradientNorm</c> (0: never), takes one step and zeroes the gradient.</summary>
     /// <returns>The gradient's norm before clipping.</returns>
-    /// <exception cref="Rlhf.Core.NumericalException">The norm is NaN or infinite; the parameters are untouched.</exception>
+    /// <exception cref="Rlhf.Core.NumericalException">The norm is NaN or infinite (the parameters are untouched), or the weights are so after the step.</exception>
     public double TakeStep(double learningRate)
     {
         using IDisposable noGrad = no_grad();
@@ -90,7 +90,18 @@ public sealed class AdamW : IDisposable
         }
 
         _gradient.zero_();
+        CheckWeights();
         return norm;
+    }
+
+    /// <summary>One pass over the weights: what a step broke is found in that step, not where it is next used.</summary>
+    private void CheckWeights()
+    {
+        using Tensor norm = _parameters.norm();
+        using Tensor host = norm.cpu();
+        if (double.IsFinite(host.to(ScalarType.Float64).item<double>())) return;
+        throw new Rlhf.Core.NumericalException(
+            $"The weights are not finite after optimiser step {Step}.{_nonFinite()} The optimiser's moments are damaged or a step was far too large; go on from the last checkpoint with a lower optimizer.learning_rate.");
     }
 
     public void Dispose()

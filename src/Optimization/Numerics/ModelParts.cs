@@ -43,7 +43,17 @@ public static class ModelParts
             if (place is not null) return $" The first NaN or Inf is in the {what} {place.Name}.";
         }
 
+        // Finite, but so large that a sum of squares is not.
+        ParameterPlace? huge = model.Parameters.Table.FirstOrDefault(p => !double.IsFinite(Norm(model.Parameters.Flat, p)));
+        if (huge is not null) return $" The norm of the weight {huge.Name} is beyond float32.";
+
         return "";
+    }
+
+    private static double Norm(Tensor flat, ParameterPlace place)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        return flat.narrow(0, place.Offset, place.Count).norm().cpu().to(ScalarType.Float64).item<double>();
     }
 
     // NaN and ±Inf times 0 are NaN, and NaN spreads through a sum.

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Rlhf.Algorithms;
 using Rlhf.Core;
@@ -14,38 +13,14 @@ namespace Rlhf.Optimization;
 /// </summary>
 public static class PolicyCheckpoint
 {
-    private const string Weights = "weights.safetensors", StateFile = "state.json";
+    private const string Weights = PolicySnapshot.Weights, StateFile = PolicySnapshot.StateFile;
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
-
-    private sealed record Saved(int Iteration, double KlCoefficient, long MomentsCount, double MomentsMean, double MomentsM2, long PolicySteps, long CriticSteps, string Sha256,
-        double PenaltyCoefficient, double BaselineSum, double BaselineWeight);
-
+    /// <summary>Takes a snapshot and writes it.</summary>
     public static void Save(string folder, LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
     {
-        using var whole = new WholeFolder(folder);
-        var tensors = new List<SafetensorsOutput>
-        {
-            Flat("policy", policy.Parameters.Flat),
-            Flat("policy.first_moment", trainer.PolicyOptimizer.FirstMoment),
-            Flat("policy.second_moment", trainer.PolicyOptimizer.SecondMoment),
-        };
-        if (critic is not null)
-        {
-            tensors.Add(Flat("critic", critic.Parameters.Flat));
-            tensors.Add(Flat("critic.first_moment", trainer.CriticOptimizer!.FirstMoment));
-            tensors.Add(Flat("critic.second_moment", trainer.CriticOptimizer!.SecondMoment));
-        }
-
-        SafetensorsWriter.Write(whole.FilePath(Weights), tensors, SafetensorsType.F32);
-        PolicyState state = trainer.State;
-        var saved = new Saved(
-            state.Iteration, state.KlCoefficient, state.ScoreMoments.Count, state.ScoreMoments.Mean, state.ScoreMoments.SumOfSquares,
-            trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, Sha256.OfFile(whole.FilePath(Weights)),
-            state.PenaltyCoefficient, state.Baseline.Sum, state.Baseline.Weight);
-        File.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(saved, Json) + "\n");
-        FolderSeal.Write(whole.PartialPath);
-        whole.Complete();
+        var snapshot = new PolicySnapshot();
+        snapshot.Take(policy, critic, trainer);
+        snapshot.Write(folder);
     }
 
     /// <summary>Puts a checkpoint into models and trainer of the same shape.</summary>
@@ -53,10 +28,10 @@ public static class PolicyCheckpoint
     public static void Load(string folder, LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
     {
         string weights = Path.Combine(folder, Weights), stateFile = Path.Combine(folder, StateFile);
-        Saved saved;
+        SavedState saved;
         try
         {
-            saved = JsonSerializer.Deserialize<Saved>(File.ReadAllText(stateFile)) ?? throw new JsonException("it holds null");
+            saved = JsonSerializer.Deserialize<SavedState>(File.ReadAllText(stateFile)) ?? throw new JsonException("it holds null");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -82,14 +57,8 @@ public static class PolicyCheckpoint
         }
 
         trainer.State = new PolicyState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2),
-            saved.PenaltyCoefficient, new MovingAverageState(saved.BaselineSum, saved.BaselineWeight));
+            saved.PenaltyCoefficient, new MovingAverageState(saved.BaselineSum, saved.BaselineWeight), saved.LearningRateFactor);
     }
-
-    private static SafetensorsOutput Flat(string name, Tensor tensor) => new(name, [tensor.numel()], destination =>
-    {
-        using Tensor host = tensor.detach().cpu().contiguous();
-        MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
-    });
 
     private static void Fill(SafetensorsReader reader, string name, Tensor tensor)
     {

@@ -66,15 +66,22 @@ public sealed class PolicySession : IDisposable
         return metrics;
     }
 
-    /// <summary>Exports the policy and holds it against torch on a probe batch.</summary>
+    /// <summary>Exports the policy, seals the folder, and holds it against torch on a probe batch.</summary>
     /// <exception cref="NumericalException">The two differ; the message names the first layer.</exception>
     public ExportedPolicy ExportPolicy(string folder)
     {
         long started = Stopwatch.GetTimestamp();
         ModelExport.Model(Policy, _run.Policy, folder);
+        FolderSeal.Write(folder);
         GateResult gate = EqualityGate.Check(folder, new LlamaWeights(Policy).Shape, TorchGate.Probes(Policy.Config, _run.Seed), new TorchGate(Policy));
         return new ExportedPolicy(folder, Policy.Parameters.Hash(), gate, Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
+
+    /// <summary>From now on every learning rate is multiplied by this too; checkpoints keep it.</summary>
+    public void ScaleLearningRate(double factor) => _trainer.State = State with { LearningRateFactor = State.LearningRateFactor * factor };
+
+    /// <summary>Copies what a checkpoint holds, to be written later or on another thread.</summary>
+    public void TakeSnapshot(PolicySnapshot snapshot) => snapshot.Take(Policy, Critic, _trainer);
 
     public void SaveCheckpoint(string folder) => PolicyCheckpoint.Save(folder, Policy, Critic, _trainer);
 

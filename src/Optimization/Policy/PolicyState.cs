@@ -9,8 +9,9 @@ namespace Rlhf.Optimization;
 /// <param name="ScoreMoments">Running moments of the scores.</param>
 /// <param name="PenaltyCoefficient">β of KL(π_old‖π) now.</param>
 /// <param name="Baseline">The moving average of REINFORCE.</param>
+/// <param name="LearningRateFactor">Lowered by every step back after a numerical failure; 1 in a run that had none.</param>
 public sealed record PolicyState(
-    int Iteration, double KlCoefficient, Moments ScoreMoments, double PenaltyCoefficient = 0, MovingAverageState Baseline = default)
+    int Iteration, double KlCoefficient, Moments ScoreMoments, double PenaltyCoefficient = 0, MovingAverageState Baseline = default, double LearningRateFactor = 1)
 {
     public static PolicyState Initial(MethodConfig config) => new(0, config.KlCoefficient, default, config.PenaltyCoefficient);
 }

@@ -145,13 +145,13 @@ public sealed class PolicyTrainer : IDisposable
         var result = new MinibatchResult();
         foreach (int[] cut in CollatedBatch.CutByTokens([.. rows.Select(r => batch.Sequences[r].Tokens.Length)], _config.MicroBatchTokens))
         {
-            MicroBatch(batch, [.. cut.Select(i => rows[i])], counts, objective, loss, iteration <= _config.CriticWarmupIterations, result);
+            MicroBatch(batch, [.. cut.Select(i => rows[i])], counts, objective, loss, iteration, result);
         }
 
         if (_pretraining is not null) result.AddLoss(Pretrain(_pretraining.Of(PolicyOptimizer.Step)));
         if (!double.IsFinite(result.Loss))
         {
-            throw new NumericalException($"The loss is {result.Loss} in iteration {iteration}, responses {string.Join(", ", rows.Take(8))}…; no step was taken.{NonFinite()}");
+            throw new NumericalException($"The loss is {result.Loss} in iteration {iteration}, optimiser step {PolicyOptimizer.Step + 1}, {NumericalGuard.Rows(rows)} and the pretraining text; no step was taken.{NonFinite()}");
         }
 
         if (_config.RatioGuard > 0 && result.Policy.RatioMean > _config.RatioGuard)
@@ -165,24 +165,35 @@ public sealed class PolicyTrainer : IDisposable
         }
 
         // Iterations count from 1: the first trains at the peak, and the last one still above the final fraction.
-        double learningRate = LearningRate.At(_run.Optimizer, PolicyOptimizer.Step, (iteration - 1) / (double)_run.Iterations);
+        double learningRate = LearningRate.At(_run.Optimizer, PolicyOptimizer.Step, (iteration - 1) / (double)_run.Iterations) * State.LearningRateFactor;
         result.LearningRate = learningRate;
-        result.GradientNorm = PolicyOptimizer.TakeStep(learningRate);
-        CriticOptimizer?.TakeStep(learningRate);
+        try
+        {
+            result.GradientNorm = PolicyOptimizer.TakeStep(learningRate);
+            CriticOptimizer?.TakeStep(learningRate);
+        }
+        catch (NumericalException error)
+        {
+            throw new NumericalException($"Iteration {iteration}, {NumericalGuard.Rows(rows)} of the scored file: {error.Message}", error);
+        }
+
         return result;
     }
 
-    private void MicroBatch(TrajectoryBatch batch, int[] rows, AggregationCounts counts, MicroBatchLoss objective, IPolicyLoss loss, bool onlyCritic, MinibatchResult result)
+    private void MicroBatch(TrajectoryBatch batch, int[] rows, AggregationCounts counts, MicroBatchLoss objective, IPolicyLoss loss, int iteration, MinibatchResult result)
     {
         using DisposeScope scope = NewDisposeScope();
         CollatedBatch collated = CollatedBatch.Create([.. rows.Select(r => batch.Sequences[r])], _device);
         Tensor chosen = PolicyScorer.States(_policy, collated); // [tokens, hidden]
+        bool onlyCritic = iteration <= _config.CriticWarmupIterations;
         if (onlyCritic) chosen = chosen.detach(); // a shared trunk stays as it is; its value head learns
         bool withEntropy = _config.EntropyCoefficient > 0;
         HeadForward forward = _head.Forward(chosen.detach(), collated.Targets, _run.Generation.Temperature, withEntropy, forBackward: !onlyCritic, objective.FullKlInLoss ? ReferenceOf(collated) : null);
         Tensor? values = !_hasCritic ? null : _critic is null ? _policy.Values(chosen) : _critic.Values(PolicyScorer.States(_critic, collated)); // [tokens]
 
-        MicroBatchSums sums = objective.Compute(batch, rows, collated.Offsets, forward, values is null ? [] : PolicyScorer.HostFloats(values), counts, loss, State.KlCoefficient);
+        float[] predicted = values is null ? [] : PolicyScorer.HostFloats(values);
+        MicroBatchSums sums = objective.Compute(batch, rows, collated.Offsets, forward, predicted, counts, loss, State.KlCoefficient);
+        if (!double.IsFinite(sums.Loss)) throw NotFinite(sums.Loss, batch, rows, collated.Offsets, forward, predicted, iteration);
         result.Add(sums);
         var (outputs, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
         if (!onlyCritic)
@@ -249,6 +260,23 @@ public sealed class PolicyTrainer : IDisposable
     {
         using IDisposable noGrad = no_grad();
         return new ReferenceStates(_referenceHead!, PolicyScorer.States(_reference!, collated));
+    }
+
+    private NumericalException NotFinite(double loss, TrajectoryBatch batch, int[] rows, int[] offsets, HeadForward forward, float[] values, int iteration)
+    {
+        double[] Gather(double[] column)
+        {
+            double[] gathered = new double[offsets[^1]];
+            for (int i = 0; i < rows.Length; i++) column.AsSpan(batch.Response(rows[i])).CopyTo(gathered.AsSpan(offsets[i]));
+            return gathered;
+        }
+
+        return NumericalGuard.Loss(loss, $"iteration {iteration}, optimiser step {PolicyOptimizer.Step + 1}", rows, offsets,
+        [
+            ("old log-probs", Gather(batch.OldLogProbs)), ("reference log-probs", Gather(batch.ReferenceLogProbs)), ("old values", Gather(batch.OldValues)),
+            ("rewards", Gather(batch.Rewards)), ("advantages", Gather(batch.Advantages)), ("returns", Gather(batch.Returns)),
+            ("log-probs under the weights as they are", [.. forward.LogProbs.Select(p => (double)p)]), .. values.Length == 0 ? [] : ((string, double[])[])[("values under the weights as they are", [.. values.Select(v => (double)v)])],
+        ], NonFinite());
     }
 
     private string NonFinite() => ModelParts.NonFinite(_policy) is { Length: > 0 } found ? found : _critic is null ? "" : ModelParts.NonFinite(_critic);

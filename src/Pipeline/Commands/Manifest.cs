@@ -7,24 +7,33 @@ namespace Rlhf.Pipeline;
 /// <summary>What a run is made with: versions of everything that computes, hashes of everything that goes in.</summary>
 public static class Manifest
 {
-    public static RunManifest Of(RunConfig config)
+    public static RunManifest Of(RunConfig config) => new()
     {
-        var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["policy"] = Sha256.OfFolder(config.Policy) };
-        if (config.Reference.Length > 0) inputs["reference"] = Sha256.OfFolder(config.Reference);
-        foreach (RewardSourceConfig reward in config.Scoring.Rewards.Where(r => r.Model.Length > 0)) inputs[$"reward/{reward.Name}"] = Sha256.OfFolder(reward.Model);
+        Seed = config.Seed,
+        Threads = config.Threads > 0 ? config.Threads : Environment.ProcessorCount,
+        Versions = Versions(),
+        Inputs = Inputs(config),
+        Command = Environment.GetCommandLineArgs()[1..],
+    };
+
+    /// <summary>Name → SHA-256 of every model folder and prompt file that a run reads; what is not there is left out.</summary>
+    public static IReadOnlyDictionary<string, string> Inputs(RunConfig config)
+    {
+        var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        void Folder(string name, string path)
+        {
+            if (path.Length > 0 && Directory.Exists(path)) inputs[name] = Sha256.OfFolder(path);
+        }
+
+        Folder("policy", config.Policy);
+        Folder("reference", config.Reference);
+        foreach (RewardSourceConfig reward in config.Scoring.Rewards) Folder($"reward/{reward.Name}", reward.Model);
         foreach (string prompts in (string[])[config.Generation.Prompts, config.Evaluation.Prompts])
         {
             if (File.Exists(prompts)) inputs[Path.GetFileName(prompts)] = Sha256.OfFile(prompts);
         }
 
-        return new RunManifest
-        {
-            Seed = config.Seed,
-            Threads = config.Threads > 0 ? config.Threads : Environment.ProcessorCount,
-            Versions = Versions(),
-            Inputs = inputs,
-            Command = Environment.GetCommandLineArgs()[1..],
-        };
+        return inputs;
     }
 
     public static IReadOnlyDictionary<string, string> Versions() => new SortedDictionary<string, string>(StringComparer.Ordinal)

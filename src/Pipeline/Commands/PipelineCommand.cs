@@ -16,7 +16,16 @@ public static class PipelineCommand
         Optimization.ExportCommand.Create(),
         ReportCommand.Create(),
         InspectCommand.Create(),
+        ReplayCommand.Create(),
         DoctorCommand.Create(),
-        new Command("bench", "Measurements that others can repeat.") { Bench.BenchRolloutsCommand.Create(), Bench.BenchAlgorithmsCommand.Create() },
+        new Command("bench", "Measurements that others can repeat.")
+        {
+            Bench.BenchRolloutsCommand.Create(),
+            Bench.BenchAlgorithmsCommand.Create(),
+            Bench.RobustnessCommands.Kills(),
+            Bench.RobustnessCommands.Disk(),
+            Bench.RobustnessCommands.Soak(),
+            Bench.BenchFuzzCommand.Create(),
+        },
     };
 }

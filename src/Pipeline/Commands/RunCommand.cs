@@ -25,16 +25,27 @@ public static class RunCommand
     public static Command CreateResume()
     {
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory." };
-        var command = new Command("resume", "Goes on where a run stopped, with the same bytes as if it had not.") { folder };
-        CommonOptions.AddTo(command, withConfig: false);
+        var restart = new Option<bool>("--restart") { Description = "Where every checkpoint is damaged: make all iterations again instead of stopping." };
+        var command = new Command("resume", "Goes on where a run stopped, with the same bytes as if it had not. --set takes values that may change within a run, such as keep_checkpoints.") { folder, restart };
+        CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             using RunDirectory directory = RunDirectory.OpenForWriting(parsed.GetValue(folder)!);
-            RunConfig config = WithOverrides(directory, common.Set);
-            using RunLoop loop = RunLoop.Resume(config, directory);
+            RunManifest manifest = directory.ReadManifest();
+            directory.CheckConfig();
+            RunConfig config = Replay.SameThreads(WithOverrides(directory, common), manifest);
+            if (Replay.Changes(manifest) is { Count: > 0 } changes) Log.Warning($"this is not as it was when the run began: {string.Join("; ", changes)}. The run goes on, but its bytes may differ from those of an uninterrupted one.");
+            if (common.DryRun)
+            {
+                ResumePoint.CheckInputs(config, directory.ReadManifest());
+                System.Console.WriteLine($"would resume after iteration {ResumePoint.Find(directory, parsed.GetValue(restart))} of {config.Iterations}");
+                return Task.FromResult((int)ExitCode.Done);
+            }
+
+            using RunLoop loop = RunLoop.Resume(config, directory, parsed.GetValue(restart));
             System.Console.WriteLine($"resuming after iteration {loop.Finished} of {config.Iterations}");
-            if (!common.DryRun) loop.Run(cancellation).Print();
+            loop.Run(cancellation).Print();
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
@@ -45,8 +56,18 @@ public static class RunCommand
     {
         Check(config);
         using RunDirectory directory = RunDirectory.Create(config.Output, config, Manifest.Of(config));
-        using RunLoop loop = RunLoop.Begin(config, directory);
-        return loop.Run(cancellation);
+        RunLoop loop;
+        try
+        {
+            loop = RunLoop.Begin(config, directory);
+        }
+        catch (RlhfException)
+        {
+            directory.Abandon(); // a model or a prompt file that cannot be used: nothing was begun
+            throw;
+        }
+
+        using (loop) return loop.Run(cancellation);
     }
 
     // Problems that can be told before the run directory exists.
@@ -63,12 +84,15 @@ public static class RunCommand
         if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 
-    private static RunConfig WithOverrides(RunDirectory directory, IReadOnlyList<string> set)
+    /// <summary>The stored configuration, or the one of --config and --set where it differs only in what may change within a run.</summary>
+    private static RunConfig WithOverrides(RunDirectory directory, CommonOptions common)
     {
         RunConfig stored = directory.ReadConfig<RunConfig>();
-        if (set.Count == 0) return stored;
-        RunConfig wanted = ConfigBinder.Load<RunConfig>(directory.ConfigPath, set);
-        string[] unsafeChanges = [.. ConfigDifference.Between(stored, wanted).Where(d => !d.IsSafeToChange).Select(d => $"{d.Key} was {d.Left} and would become {d.Right}; it cannot change within a run. Begin a new run.")];
+        if (common.Config is null && common.Set.Count == 0) return stored;
+        RunConfig wanted = ConfigBinder.Load<RunConfig>(common.Config ?? directory.ConfigPath, common.Set);
+        // The directory is named on the command line; where the file says it lies does not matter.
+        if (common.Config is not null) wanted = wanted with { Output = stored.Output };
+        string[] unsafeChanges = [.. ConfigDifference.Between(stored, wanted).Where(d => !d.IsSafeToChange).Select(d => $"{d.Key} was {d.Left ?? "absent"} and would become {d.Right ?? "absent"}; it cannot change within a run. Begin a new run.")];
         return unsafeChanges.Length == 0 ? wanted : throw new ConfigurationException(unsafeChanges);
     }
 }

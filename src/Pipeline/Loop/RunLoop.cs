@@ -16,65 +16,75 @@ public sealed class RunLoop : IDisposable
     private readonly RunConfig _config;
     private readonly RunDirectory _run;
     private readonly RunModels _models;
-    private readonly PolicySession _session;
     private readonly GenerationStage _generation;
     private readonly ScoringStage _scoring;
     private readonly RolloutCollector _collector;
+    private readonly HealthCheck _health;
+    private readonly CheckpointWriter _checkpoints = new();
+    private readonly PolicySnapshot _snapshot = new();
+    private readonly List<MetricRow> _rows = [];
     private readonly List<string> _warnings = [];
+    private PolicySession _session;
     private long _tokensTotal;
 
     private RunLoop(RunConfig config, RunDirectory run, int finished)
     {
         (_config, _run, Finished) = (config, run, finished);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
+        _health = new HealthCheck(config);
+        if (finished > 0) _rows.AddRange(MetricsFile.ReadUndamaged(run.MetricsPath, out _).Where(r => r.Iteration <= finished));
+        if (_rows.Count > 0) _tokensTotal = (long)_rows[^1].Values.GetValueOrDefault("tokens/total");
+        _health.Remember(_rows);
         _models = RunModels.Prepare(config, run);
         _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
+        if (finished > 0) RestorePolicy();
         _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads);
-        _generation = GenerationStage.Open(finished == 0 ? _models.Policy : run.Iteration(finished).Policy, config.Generation.Engine, config.Threads);
+        _generation = GenerationStage.Open(CurrentPolicy, config.Generation.Engine, config.Threads);
         _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference);
-        if (finished > 0 && File.Exists(run.MetricsPath))
-        {
-            _tokensTotal = (long)MetricsFile.Read(run.MetricsPath).Where(r => r.Iteration <= finished).Select(r => r.Values.GetValueOrDefault("tokens/generated")).Sum();
-        }
-
         Log.WarningTold += _warnings.Add;
     }
 
     /// <summary>Iterations done.</summary>
     public int Finished { get; private set; }
 
+    private string CurrentPolicy => Finished == 0 ? _models.Policy : _run.Iteration(Finished).Policy;
+
     /// <summary>Begins a run.</summary>
     public static RunLoop Begin(RunConfig config, RunDirectory run) => new(config, run, 0);
 
     /// <summary>Goes on after the newest whole checkpoint; what lies beyond it is removed and made again.</summary>
-    public static RunLoop Resume(RunConfig config, RunDirectory run)
+    /// <param name="config">As stored, or with values that are safe to change.</param>
+    /// <param name="run">Open for writing.</param>
+    /// <param name="restart">Begin again where every checkpoint is damaged.</param>
+    /// <exception cref="BadDataException">The inputs changed, or no whole checkpoint is left.</exception>
+    public static RunLoop Resume(RunConfig config, RunDirectory run, bool restart = false)
     {
-        foreach (int checkpoint in run.FinishedCheckpoints().Reverse())
-        {
-            IReadOnlyList<string> damage = FolderSeal.Verify(run.Checkpoint(checkpoint));
-            bool policy = File.Exists(Path.Combine(run.Iteration(checkpoint).Policy, "model.onnx"));
-            if (damage.Count == 0 && policy && !HasMetrics(run, checkpoint))
-            {
-                // Killed between checkpoint and metrics: the numbers are made again, with the same values.
-                Log.Info($"iteration {checkpoint} has a checkpoint but no metrics; it is made again.");
-                continue;
-            }
-
-            if (damage.Count == 0 && policy)
-            {
-                RemoveAfter(run, checkpoint);
-                return new RunLoop(config, run, checkpoint);
-            }
-
-            Log.Warning($"checkpoint {checkpoint} is damaged ({(damage.Count > 0 ? damage[0] : "its policy folder is missing")}); going back to the one before.");
-        }
-
-        RemoveAfter(run, 0);
-        return new RunLoop(config, run, 0);
+        ResumePoint.CheckInputs(config, run.ReadManifest());
+        int finished = ResumePoint.Find(run, restart);
+        ResumePoint.RemoveAfter(run, finished);
+        var loop = new RunLoop(config, run, finished);
+        // A run that was killed while it removed old checkpoints.
+        Retention.Prune(run, config, loop._rows, finished);
+        return loop;
     }
 
     /// <summary>Runs what is left and writes the report.</summary>
+    /// <exception cref="InterruptedException">Stopped by the token at a safe point; the message says how to go on.</exception>
     public RunOutcome Run(CancellationToken cancellation)
+    {
+        try
+        {
+            return RunAll(cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            _checkpoints.Wait();
+            string where = Finished == _config.Iterations ? "before the final evaluation was done" : $"in iteration {Finished + 1}";
+            throw new InterruptedException($"Stopped {where}; {Finished} of {_config.Iterations} iterations are safe. Go on with: ./rlhf resume {_run.Root}");
+        }
+    }
+
+    private RunOutcome RunAll(CancellationToken cancellation)
     {
         Evaluation? before = Judge("before", _models.Policy, Finished == 0, cancellation);
         using var metrics = new MetricsWriter(_run.MetricsPath, keepThrough: Finished);
@@ -83,24 +93,33 @@ public sealed class RunLoop : IDisposable
         long stepsEach = PolicySession.PlannedSteps(_config, _config.Generation.PromptsPerIteration * _config.Generation.SamplesPerPrompt);
         using (var progress = new ProgressReport("training", (_config.Iterations - Finished) * stepsEach, "steps"))
         {
-            for (int i = Finished + 1; i <= _config.Iterations; i++)
+            int stepsBack = 0;
+            while (Finished < _config.Iterations)
             {
+                int i = Finished + 1;
                 try
                 {
                     Dictionary<string, double> row = Iterate(i, progress, stepsEach, cancellation);
                     metrics.Write(i, row);
                     board.Write(i, row);
-                    Finish(i);
+                    Finish(i, row);
                     table.Print(i, row);
+                    stepsBack = 0;
                 }
-                catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+                catch (NumericalException error) when (stepsBack < _config.Recovery.StepsBack)
                 {
-                    throw new InterruptedException($"Stopped in iteration {i}; {Finished} of {_config.Iterations} iterations are safe. Go on with: ./rlhf resume {_run.Root}");
+                    StepBack(i, ++stepsBack, error);
+                }
+                catch (NumericalException error)
+                {
+                    _checkpoints.Wait();
+                    throw new NumericalException($"{error.Message} {Finished} of {_config.Iterations} iterations are safe in {_run.Root}.", error);
                 }
             }
         }
 
-        if (!Directory.Exists(_run.FinalPolicyFolder) || Finished == _config.Iterations) SaveFinal();
+        _checkpoints.Wait();
+        SaveFinal();
         Evaluation? after = Judge("after", _run.FinalPolicyFolder, fresh: true, cancellation);
         var outcome = new RunOutcome(_config, _run, before, after, _warnings);
         outcome.WriteReport();
@@ -136,69 +155,76 @@ public sealed class RunLoop : IDisposable
         row["time/generation_tokens_per_second"] = drawn.Tokens / generation;
         row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Method.Epochs / optimization;
         long checkpoint = Stopwatch.GetTimestamp();
-        FolderSeal.Write(paths.Folder);
-        _session.SaveCheckpoint(_run.Checkpoint(i));
+        _checkpoints.Wait();
+        _session.TakeSnapshot(_snapshot);
         row["time/checkpoint_seconds"] = Seconds(checkpoint, Stopwatch.GetTimestamp());
+        row["time/checkpoint_write_seconds"] = _checkpoints.Seconds;
         row["time/iteration_seconds"] = Seconds(started, Stopwatch.GetTimestamp());
-        row["time/peak_memory_bytes"] = Process.GetCurrentProcess().PeakWorkingSet64;
-        Warn(i, row);
+        row["time/checkpoint_share"] = row["time/checkpoint_seconds"] / row["time/iteration_seconds"];
+        using var process = Process.GetCurrentProcess();
+        (row["time/memory_bytes"], row["time/peak_memory_bytes"]) = (process.WorkingSet64, process.PeakWorkingSet64);
+        foreach (string warning in _health.Look(i, row)) Log.Warning(warning);
         return row;
     }
 
-    /// <summary>Called when metrics and checkpoint are on disk; removes what is no longer needed to go on.</summary>
-    private void Finish(int i)
+    /// <summary>Called when the metrics are on disk: seals the iteration, writes its checkpoint, removes what is no longer needed to go on.</summary>
+    private void Finish(int i, Dictionary<string, double> row)
     {
         Finished = i;
-        int keep = _config.KeepCheckpoints;
-        if (keep == 0 || i <= keep) return;
-        int old = i - keep;
-        if (Directory.Exists(_run.Checkpoint(old))) Directory.Delete(_run.Checkpoint(old), recursive: true);
-        string policy = _run.Iteration(old).Policy;
-        if (!Directory.Exists(policy)) return;
-        Directory.Delete(policy, recursive: true);
-        FolderSeal.Write(_run.Iteration(old).Folder);
+        _rows.Add(new MetricRow(i, row));
+        MetricRow[] rows = [.. _rows];
+        _checkpoints.Start(() =>
+        {
+            FolderSeal.Write(_run.Iteration(i).Folder);
+            _snapshot.Write(_run.Checkpoint(i));
+            Retention.Prune(_run, _config, rows, i);
+        });
+        if (!_config.BackgroundCheckpoints) _checkpoints.Wait();
+    }
+
+    /// <summary>
+    /// Back to the last checkpoint with a lower learning rate. Nothing about it is stored until the iteration succeeds: a run that is killed
+    /// here fails, steps back and succeeds again in the same way.
+    /// </summary>
+    private void StepBack(int i, int times, NumericalException error)
+    {
+        double factor = Math.Pow(_config.Recovery.LearningRateFactor, times);
+        Log.Warning($"iteration {i} failed: {error.Message} Stepping back to {(Finished == 0 ? "the start" : $"checkpoint {Finished}")} with {factor:G4} of its learning rate (attempt {times} of {_config.Recovery.StepsBack}).");
+        _checkpoints.Wait();
+        _session.Dispose();
+        _session = PolicySession.Open(_config, Finished == 0 ? null : _run.Checkpoint(Finished));
+        _session.ScaleLearningRate(factor);
+        _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
+        ResumePoint.RemoveAfter(_run, Finished);
+    }
+
+    /// <summary>The last policy folder was removed or damaged, but the checkpoint has its weights: it is exported again, to the same bytes.</summary>
+    private void RestorePolicy()
+    {
+        string policy = _run.Iteration(Finished).Policy;
+        IReadOnlyList<string> problems = FolderSeal.Problems(policy);
+        if (problems.Count == 0) return;
+        Log.Warning($"the policy of iteration {Finished} is damaged ({problems[0].TrimEnd('.')}); it is exported again from the checkpoint.");
+        _session.ExportPolicy(policy);
     }
 
     private void SaveFinal()
     {
         _session.ExportPolicy(_run.FinalPolicyFolder);
         _session.Policy.Save(_run.FinalWeightsFolder, tokenizerFrom: _config.Policy);
+        FolderSeal.Write(_run.FinalWeightsFolder);
     }
 
     private Evaluation? Judge(string name, string policy, bool fresh, CancellationToken cancellation)
     {
         if (_config.Evaluation.Prompts.Length == 0) return null;
         string folder = Path.Combine(_run.Root, "evaluation", name), file = Path.Combine(folder, "scored.parquet");
-        if (!fresh && File.Exists(file)) return Evaluation.Of([.. ScoredFile.Read(file)]);
-        string now = Finished == 0 ? _models.Policy : _run.Iteration(Finished).Policy;
+        if (!fresh && File.Exists(file) && FolderSeal.Problems(folder).Count == 0) return Evaluation.Of([.. ScoredFile.Read(file)]);
         _generation.Engine.Reopen(PolicyFolder.Open(policy));
         Evaluation evaluation = Evaluation.Run(_config, _generation, _scoring, folder, cancellation);
-        _generation.Engine.Reopen(PolicyFolder.Open(now));
+        FolderSeal.Write(folder);
+        _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
         return evaluation;
-    }
-
-    private static void Warn(int i, Dictionary<string, double> row)
-    {
-        if (row["kl/k1_per_token"] < -0.02) Log.Warning($"iteration {i}: KL to the reference is {row["kl/k1_per_token"]:0.000} nats per token on average; it should not be negative for long. Are the responses drawn with a filter (top_k, top_p)?");
-        if (row["entropy"] < 0.2) Log.Warning($"iteration {i}: entropy is {row["entropy"]:0.00} nats: the policy collapses to a few answers. Raise method.kl_coefficient or lower optimizer.learning_rate.");
-        if (row["policy/ratio_max"] > 10) Log.Warning($"iteration {i}: a ratio reached {row["policy/ratio_max"]:0.0}; lower optimizer.learning_rate or method.epochs.");
-        if (row["rollout/engine_logprob_gap_max"] > 0.05) Log.Warning($"iteration {i}: rollout engine and trainer differ by {row["rollout/engine_logprob_gap_max"]:0.000} nats on a token; expected below 0.05 in float32.");
-    }
-
-    private static bool HasMetrics(RunDirectory run, int iteration) => File.Exists(run.MetricsPath) && MetricsFile.Read(run.MetricsPath).Any(r => r.Iteration == iteration);
-
-    private static void RemoveAfter(RunDirectory run, int iteration)
-    {
-        foreach (string root in (string[])[run.IterationsFolder, run.CheckpointsFolder])
-        {
-            if (!Directory.Exists(root)) continue;
-            foreach (string folder in Directory.GetDirectories(root))
-            {
-                string name = Path.GetFileName(folder);
-                bool number = int.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int n);
-                if ((number && n > iteration) || name.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal)) Directory.Delete(folder, recursive: true);
-            }
-        }
     }
 
     private static double Seconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalSeconds;
@@ -206,6 +232,7 @@ public sealed class RunLoop : IDisposable
     public void Dispose()
     {
         Log.WarningTold -= _warnings.Add;
+        _checkpoints.Dispose();
         _generation.Dispose();
         _scoring.Dispose();
         _session.Dispose();

@@ -17,6 +17,7 @@ internal static class OnnxSession
             throw new BadModelException($"{path}: file not found. An ONNX folder comes from './rlhf export --model DIR --out DIR'.");
         }
 
+        OnnxFile.Check(path); // before the engine reads it: every weight lies inside the folder
         using var options = new SessionOptions { IntraOpNumThreads = threads, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         // Spinning workers would take the cores from the other engines of the process.
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");

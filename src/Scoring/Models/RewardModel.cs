@@ -26,6 +26,7 @@ public sealed class RewardModel : IDisposable
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
             positions = document.RootElement.GetProperty("max_length").GetInt32();
+            if (positions < 1) throw new FormatException($"max_length is {positions}; it must be positive");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

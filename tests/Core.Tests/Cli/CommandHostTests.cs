@@ -82,6 +82,25 @@ public sealed class CommandHostTests
         Assert.That(full, Does.Contain("   at "));
     }
 
+    private sealed class BridgeMissingException(string message) : DllNotFoundException(message);
+
+    /// <summary>A library that is missing shows inside a static constructor; the user reads what is missing, not which class began.</summary>
+    [Test]
+    public void AMissingLibraryIsExitCode6WithItsOwnMessage()
+    {
+        BridgeMissingException bridge = new("The bridge was not found. Run './rlhf setup'.");
+        (int code, _, string error) = Run((_, _) => throw new TypeInitializationException("Native", new TypeInitializationException("Inner", bridge)), "work");
+        Assert.That((code, error), Is.EqualTo((6, "error: The bridge was not found. Run './rlhf setup'.\n")));
+        (code, _, error) = Run((_, _) => throw bridge, "work");
+        Assert.That((code, error), Is.EqualTo((6, "error: The bridge was not found. Run './rlhf setup'.\n")));
+        (code, _, error) = Run((_, _) => throw new TypeInitializationException("Native", new DllNotFoundException("libx.so: not found.")), "work");
+        Assert.That((code, error), Is.EqualTo((6, "error: A native engine cannot be loaded: libx.so: not found. Run './rlhf doctor', which says what is missing, and './rlhf setup', which installs it.\n")));
+        (code, _, error) = Run((_, _) => throw new TypeInitializationException("Config", new BadModelException("a.json: bad.")), "work");
+        Assert.That((code, error), Is.EqualTo((4, "error: a.json: bad.\n")));
+        (code, _, error) = Run((_, _) => throw new TypeInitializationException("Config", new InvalidOperationException("boom")), "work");
+        Assert.That((code, error.Split('\n')[0]), Is.EqualTo((1, "error: Unexpected failure (TypeInitializationException): The type initializer for 'Config' threw an exception.")));
+    }
+
     [Test]
     public void AnInterruptedCommandIsExitCode130()
     {

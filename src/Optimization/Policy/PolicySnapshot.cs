@@ -1,0 +1,68 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Rlhf.Core;
+using Rlhf.Models;
+using TorchSharp;
+
+namespace Rlhf.Optimization;
+
+/// <summary>
+/// Everything that the next iteration depends on, copied to host memory: taking it costs a copy, writing it can happen beside the next
+/// iteration. Its arrays are used again by the next snapshot.
+/// </summary>
+public sealed class PolicySnapshot
+{
+    internal const string Weights = "weights.safetensors", StateFile = "state.json";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+
+    private readonly SortedDictionary<string, float[]> _tensors = new(StringComparer.Ordinal);
+    private SavedState _state = new(0, 0, 0, 0, 0, 0, 0, "");
+
+    /// <summary>Copies weights, optimiser moments and state.</summary>
+    /// <param name="policy">Value head included.</param>
+    /// <param name="critic">The separate value model, or null.</param>
+    /// <param name="trainer">Optimisers and state.</param>
+    public void Take(LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
+    {
+        Copy("policy", policy.Parameters.Flat, trainer.PolicyOptimizer);
+        if (critic is not null) Copy("critic", critic.Parameters.Flat, trainer.CriticOptimizer!);
+        PolicyState state = trainer.State;
+        _state = new SavedState(
+            state.Iteration, state.KlCoefficient, state.ScoreMoments.Count, state.ScoreMoments.Mean, state.ScoreMoments.SumOfSquares,
+            trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, "", state.PenaltyCoefficient, state.Baseline.Sum, state.Baseline.Weight, state.LearningRateFactor);
+    }
+
+    /// <summary>Writes the checkpoint folder: whole or not at all, with checksums.</summary>
+    /// <exception cref="BadDataException">It cannot be written; an older folder of that name is as it was.</exception>
+    public void Write(string folder)
+    {
+        using var whole = new WholeFolder(folder);
+        SafetensorsWriter.Write(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.Length], t.Value.CopyTo)), SafetensorsType.F32);
+        string hash = Sha256.OfFile(whole.FilePath(Weights));
+        WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(_state with { Sha256 = hash }, Json) + "\n");
+        FolderSeal.Write(whole.PartialPath, new Dictionary<string, string> { [Weights] = hash });
+        whole.Complete();
+    }
+
+    private void Copy(string name, torch.Tensor flat, AdamW optimizer)
+    {
+        Copy(name, flat);
+        Copy($"{name}.first_moment", optimizer.FirstMoment);
+        Copy($"{name}.second_moment", optimizer.SecondMoment);
+    }
+
+    private void Copy(string name, torch.Tensor tensor)
+    {
+        if (!_tensors.TryGetValue(name, out float[]? numbers) || numbers.Length != tensor.numel()) _tensors[name] = numbers = new float[tensor.numel()];
+        using torch.Tensor detached = tensor.detach();
+        using torch.Tensor host = detached.cpu();
+        using torch.Tensor dense = host.contiguous();
+        MemoryMarshal.Cast<byte, float>(dense.bytes).CopyTo(numbers);
+    }
+}
+
+/// <summary>state.json of a checkpoint.</summary>
+internal sealed record SavedState(
+    int Iteration, double KlCoefficient, long MomentsCount, double MomentsMean, double MomentsM2, long PolicySteps, long CriticSteps, string Sha256,
+    double PenaltyCoefficient = 0, double BaselineSum = 0, double BaselineWeight = 0, double LearningRateFactor = 1);

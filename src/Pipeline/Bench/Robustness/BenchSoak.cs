@@ -1,0 +1,65 @@
+using System.Globalization;
+using Rlhf.Core;
+
+namespace Rlhf.Pipeline.Bench;
+
+/// <summary>One number of the soak and what is asked of it.</summary>
+public sealed record SoakNumber(string Name, string Value, string Required, bool Met);
+
+/// <summary>Many iterations of a tiny model: memory must be flat after the tenth, and an iteration must not take longer and longer.</summary>
+public static class BenchSoak
+{
+    private const int WarmUp = 10;
+    private const double MostGrowthOfMemory = 0.05, MostGrowthOfTime = 0.1;
+
+    /// <exception cref="BadDataException">The run failed.</exception>
+    public static IReadOnlyList<SoakNumber> Run(string folder, int iterations)
+    {
+        string run = Path.Combine(folder, "run");
+        TinyModel.Write(Path.Combine(folder, "model"));
+        File.WriteAllLines(Path.Combine(folder, "prompts.jsonl"), TinyModel.Prompts.Select(p => System.Text.Json.JsonSerializer.Serialize(new { prompt = p })));
+        string config = Path.Combine(folder, "run.yaml");
+        File.WriteAllText(config, $$"""
+            seed: 1
+            output: run
+            policy: model
+            iterations: {{iterations.ToString(CultureInfo.InvariantCulture)}}
+            generation: { prompts: prompts.jsonl, prompts_per_iteration: 16, max_new_tokens: 12 }
+            scoring:
+              rewards:
+                - { name: length, rule: "length:unit=tokens,target=6,width=12" }
+            method: { epochs: 2, minibatch_size: 8 }
+            optimizer: { learning_rate: 1.0e-4 }
+
+            """);
+        using (RunProcess process = RunProcess.Start("run", config)) BenchKills.Expect(process.Wait(TimeSpan.FromMinutes(30)), 0, "the soak");
+        return Judge(MetricsFile.Read(Path.Combine(run, "metrics.jsonl")));
+    }
+
+    /// <summary>Medians of ten iterations after the warm-up and of the last ten: single iterations jump with the garbage collector and the machine.</summary>
+    public static IReadOnlyList<SoakNumber> Judge(IReadOnlyList<MetricRow> rows)
+    {
+        if (rows.Count < 3 * WarmUp) throw new ConfigurationException($"A soak needs at least {3 * WarmUp} iterations to tell anything; there are {rows.Count}.");
+        double Median(string name, int from) => Middle([.. rows.Skip(from).Take(WarmUp).Select(r => r.Values[name])]);
+        int last = rows.Count - WarmUp;
+        double memory = Median("time/memory_bytes", WarmUp), memoryEnd = Median("time/memory_bytes", last), seconds = Median("time/iteration_seconds", WarmUp), secondsEnd = Median("time/iteration_seconds", last);
+        string Share(double a, double b) => ((b / a) - 1).ToString("+0.0 %;−0.0 %", CultureInfo.InvariantCulture);
+        string Mb(double bytes) => (bytes / 1048576).ToString("0.0", CultureInfo.InvariantCulture);
+        string Ms(double s) => (1000 * s).ToString("0.0", CultureInfo.InvariantCulture);
+        return
+        [
+            new("iterations", rows.Count.ToString(CultureInfo.InvariantCulture), "", true),
+            new($"resident memory after iteration {WarmUp}, at the end (medians of {WarmUp}, MiB)", $"{Mb(memory)}, {Mb(memoryEnd)}", "", true),
+            new("growth of memory", Share(memory, memoryEnd), $"at most {MostGrowthOfMemory:0 %}", memoryEnd <= memory * (1 + MostGrowthOfMemory)),
+            new($"time of an iteration after iteration {WarmUp}, at the end (medians of {WarmUp}, ms)", $"{Ms(seconds)}, {Ms(secondsEnd)}", "", true),
+            new("growth of time", Share(seconds, secondsEnd), $"at most {MostGrowthOfTime:0 %}", secondsEnd <= seconds * (1 + MostGrowthOfTime)),
+            new("checkpoint's share of an iteration (median)", Middle([.. rows.Skip(WarmUp).Select(r => r.Values["time/checkpoint_share"])]).ToString("0.0 %", CultureInfo.InvariantCulture), "", true),
+        ];
+    }
+
+    private static double Middle(double[] values)
+    {
+        Array.Sort(values);
+        return values.Length % 2 == 1 ? values[values.Length / 2] : (values[(values.Length / 2) - 1] + values[values.Length / 2]) / 2;
+    }
+}

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Rlhf.Core;
+
+namespace Rlhf.Pipeline;
+
+/// <summary><c>rlhf replay RUN_DIR --iteration K</c>: makes an iteration again and compares it byte for byte.</summary>
+public static class ReplayCommand
+{
+    public static Command Create()
+    {
+        var folder = new Argument<string>("RUN_DIR") { Description = "The run directory; it is only read." };
+        var iteration = new Option<int>("--iteration") { Description = "The iteration, from 1.", HelpName = "K", Required = true };
+        var keep = new Option<string?>("--out") { Description = "Keep what was made again in this folder; without it, it is removed.", HelpName = "DIR" };
+        var command = new Command("replay", "Draws, scores and (where its checkpoint was kept) trains an iteration again, and compares the files byte for byte.") { folder, iteration, keep };
+        CommonOptions.AddTo(command, withConfig: false);
+        command.SetAction((parsed, cancellation) =>
+        {
+            CommonOptions common = CommonOptions.Of(parsed);
+            if (common.Set.Count > 0) throw new ConfigurationException("replay takes no --set: it makes the iteration again as it was.");
+            using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
+            int k = parsed.GetValue(iteration);
+            if (common.DryRun)
+            {
+                Replay.Check(run, run.ReadConfig<RunConfig>(), k);
+                System.Console.WriteLine($"would make iteration {k} of {run.Root} again");
+                return Task.FromResult((int)ExitCode.Done);
+            }
+
+            string output = parsed.GetValue(keep) is { } named ? Path.GetFullPath(named) : Directory.CreateTempSubdirectory("rlhf-replay-").FullName;
+            try
+            {
+                IReadOnlyList<ReplayedItem> items = Replay.Run(run, k, output, cancellation);
+                var table = new ConsoleTable("item", "again");
+                foreach (ReplayedItem item in items) table.Add(item.Name, item.State);
+                table.Print();
+                if (items.Any(i => i.Differs)) throw new NumericalException($"iteration {k} of {run.Root} could not be made again byte for byte. {Replay.Explain(run.ReadManifest())}");
+                return Task.FromResult((int)ExitCode.Done);
+            }
+            finally
+            {
+                if (parsed.GetValue(keep) is null) Directory.Delete(output, recursive: true);
+            }
+        });
+        return command;
+    }
+}
