@@ -10,7 +10,7 @@ namespace Rlhf.Export;
 /// </summary>
 public static class OnnxExporter
 {
-    public const string Model = "model.onnx", Rollout = "rollout.onnx", Scorer = "scorer.onnx", Debug = "debug.onnx";
+    public const string Model = "model.onnx", Rollout = "rollout.onnx", Sampled = "sampled.onnx", Scorer = "scorer.onnx", Debug = "debug.onnx";
 
     /// <summary>File of a reward folder that says how the score is made.</summary>
     public const string RewardConfig = "rlhf_config.json";
@@ -18,7 +18,8 @@ public static class OnnxExporter
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>
-    /// Writes the folder that ONNX Runtime GenAI deploys: model.onnx (logits of every position), rollout.onnx (of the last), scorer.onnx
+    /// Writes the folder that ONNX Runtime GenAI deploys: model.onnx (logits of every position), rollout.onnx (of the last),
+    /// sampled.onnx (tokens drawn from them), scorer.onnx
     /// (log-probabilities), one model.onnx.data for all, genai_config.json and the tokenizer.
     /// </summary>
     /// <param name="weights">Parameters as the trainer keeps them.</param>
@@ -77,7 +78,14 @@ public static class OnnxExporter
     {
         GraphStyle style = GraphStyle.Default;
         Dictionary<string, byte[]> models = new() { [Model] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: false).ToModel(layout) };
-        if (options.Rollout) models[Rollout] = PolicyGraph.Build(map, style, lastOnly: true, hiddenOutputs: false).ToModel(layout);
+        if (options.Rollout)
+        {
+            // Q heads are not laid out for these two; the graph of the last logits serves.
+            bool heads = map.Shape.ActionValueBeta is not null;
+            models[Rollout] = PolicyGraph.Build(map, heads ? style : GraphStyle.Decoding, lastOnly: true, hiddenOutputs: false).ToModel(layout);
+            if (!heads) models[Sampled] = PolicyGraph.Build(map, GraphStyle.Device, lastOnly: true, hiddenOutputs: false, sampler: true).ToModel(layout);
+        }
+
         if (options.Scorer) models[Scorer] = ScorerGraph.Build(map, style, withEntropy: options.ScorerEntropy).ToModel(layout);
         if (options.HiddenOutputs) models[Debug] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: true).ToModel(layout);
         return models;

@@ -33,12 +33,17 @@ public static class GenerateCommand
         Option<int> batch = new("--batch-size") { Description = "Rows decoded at once.", HelpName = "B", DefaultValueFactory = _ => defaults.BatchSize };
         Option<string> engine = new("--engine") { Description = "ort: continuous batching of our own; genai: ONNX Runtime GenAI.", HelpName = "ort|genai", DefaultValueFactory = _ => "ort" };
         engine.AcceptOnlyFromAmong("ort", "genai");
+        Option<int> beams = new("--beams") { Description = "Beam search with so many beams (2 to 16) instead of drawing; --samples-per-prompt of its hypotheses are written, best first.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        Option<double> lengthPenalty = new("--length-penalty") { Description = "Beam search: scores are divided by length to this power.", HelpName = "P", DefaultValueFactory = _ => 1 };
+        Option<bool> allBeams = new("--no-early-stopping") { Description = "Beam search: go on while a better hypothesis can still come." };
+        Option<string> device = new("--device") { Description = "cuda: weights and cache on the device, tokens drawn there.", HelpName = "cpu|cuda", DefaultValueFactory = _ => "cpu" };
+        device.AcceptOnlyFromAmong("cpu", "cuda");
         Option<int> threads = new("--threads") { Description = "Threads of the engine; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         Option<string> shard = new("--shard") { Description = "Answer only every n-th prompt, from the i-th on, i from 0; for array jobs.", HelpName = "i/n", DefaultValueFactory = _ => "0/1" };
 
         RootCommand command = new("Draws responses of an exported policy to a file of prompts.")
         {
-            policy, prompts, output, column, samples, most, fewest, temperature, topK, topP, minP, penalty, greedy, stop, forbidden, seed, iteration, batch, engine, threads, shard,
+            policy, prompts, output, column, samples, most, fewest, temperature, topK, topP, minP, penalty, greedy, stop, forbidden, seed, iteration, batch, engine, beams, lengthPenalty, allBeams, device, threads, shard,
         };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -60,6 +65,7 @@ public static class GenerateCommand
                 PromptColumn = Choose(column, c => c.PromptColumn),
                 Output = parsed.GetRequiredValue(output),
                 Engine = Choose(engine, c => c.Engine),
+                Device = parsed.GetValue(device)!,
                 Threads = Given(parsed, threads) || run is null ? parsed.GetValue(threads) : run.Threads,
                 Shard = part,
                 Shards = parts,
@@ -71,16 +77,29 @@ public static class GenerateCommand
                     Temperature = Choose(temperature, c => c.Temperature),
                     TopK = Choose(topK, c => c.TopK),
                     TopP = Choose(topP, c => c.TopP),
-                    MinP = parsed.GetValue(minP),
-                    RepetitionPenalty = parsed.GetValue(penalty),
-                    Greedy = parsed.GetValue(greedy),
+                    MinP = Choose(minP, c => c.MinP),
+                    RepetitionPenalty = Choose(penalty, c => c.RepetitionPenalty),
+                    Greedy = Choose(greedy, c => c.Greedy),
                     StopStrings = Choose(stop, c => [.. c.StopStrings]),
-                    ForbiddenTokens = parsed.GetValue(forbidden)!,
+                    ForbiddenTokens = Choose(forbidden, c => [.. c.ForbiddenTokens]),
                     Seed = Given(parsed, seed) || run is null ? parsed.GetValue(seed) : run.Seed,
                     Iteration = parsed.GetValue(iteration),
                     BatchSize = Choose(batch, c => c.BatchSize),
                 },
             };
+            int beamCount = parsed.GetValue(beams);
+            if (beamCount != 0)
+            {
+                job = job with
+                {
+                    Beams = new()
+                    {
+                        Beams = beamCount, Returned = job.Sampling.SamplesPerPrompt, MaxNewTokens = job.Sampling.MaxNewTokens,
+                        LengthPenalty = parsed.GetValue(lengthPenalty), EarlyStopping = !parsed.GetValue(allBeams),
+                    },
+                };
+            }
+
             Run(job, common.DryRun, cancellation);
             return Task.FromResult((int)ExitCode.Done);
         });
@@ -90,12 +109,13 @@ public static class GenerateCommand
     private static void Run(GenerationJob job, bool dryRun, CancellationToken cancellation)
     {
         SamplingChecks.Check(job.Sampling, PolicyFolder.Open(job.Policy).VocabularySize);
+        job.Beams?.Check();
 
         // The whole file is read once before any work, so that a bad last row is not found hours later.
         long rows = PromptFile.Read(job.Prompts, job.PromptColumn).LongCount();
         long prompts = (rows - job.Shard + job.Shards - 1) / job.Shards;
         if (prompts == 0) throw new BadDataException($"{job.Prompts} has {rows} prompts; shard {job.Shard}/{job.Shards} gets none of them. Use at most {rows} shards.");
-        using GenerationStage stage = GenerationStage.Open(job.Policy, job.Engine, job.Threads);
+        using GenerationStage stage = GenerationStage.Open(job.Policy, job.Engine, job.Threads, job.Device);
         if (dryRun)
         {
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"would draw {prompts * job.Sampling.SamplesPerPrompt} responses to {prompts} prompts of {job.Prompts} with engine {job.Engine}, and write {job.Output}"));

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Rlhf.Export.Tests;
@@ -11,12 +12,34 @@ internal sealed class Decoder : IDisposable
     private readonly int _capacity;
     private readonly bool _lastOnly;
     private readonly float[][] _cache;
+    private readonly List<(string Name, OrtValue Value)> _weights = [];
 
     public Decoder(InferenceSession session, ModelShape shape, int batch, int capacity, bool lastOnly = false)
     {
         (_session, _shape, _batch, _capacity, _lastOnly) = (session, shape, batch, capacity, lastOnly);
         _cache = new float[2 * shape.Layers][];
         for (int i = 0; i < _cache.Length; i++) _cache[i] = new float[batch * shape.KeyValueHeads * capacity * shape.PaddedHeadSize];
+    }
+
+    /// <summary>A graph whose weights are inputs (rollout.onnx): they are read from the data file beside it as its metadata says.</summary>
+    public Decoder(string path, ModelShape shape, int batch, int capacity) : this(Open(path), shape, batch, capacity, lastOnly: true)
+    {
+        byte[] data = File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(path)!, "model.onnx.data"));
+        using JsonDocument inputs = JsonDocument.Parse(_session.ModelMetadata.CustomMetadataMap["rlhf.weight_inputs"]);
+        foreach (JsonElement input in inputs.RootElement.EnumerateArray())
+        {
+            long[] dimensions = [.. input.GetProperty("dimensions").EnumerateArray().Select(d => d.GetInt64())];
+            float[] values = new float[dimensions.Aggregate(1L, (a, b) => a * b)];
+            Buffer.BlockCopy(data, input.GetProperty("offset").GetInt32(), values, 0, values.Length * 4);
+            if (input.GetProperty("turned").GetBoolean())
+            {
+                float[] turned = new float[values.Length];
+                for (long i = 0; i < values.Length; i++) turned[(i % dimensions[1] * dimensions[0]) + (i / dimensions[1])] = values[i];
+                (values, dimensions) = (turned, [dimensions[1], dimensions[0]]);
+            }
+
+            _weights.Add((input.GetProperty("name").GetString()!, OrtValue.CreateTensorValueFromMemory(values, dimensions)));
+        }
     }
 
     public static InferenceSession Open(string path)
@@ -39,7 +62,8 @@ internal sealed class Decoder : IDisposable
         using RunOptions run = new();
         using OrtValue i = OrtValue.CreateTensorValueFromMemory(ids, [_batch, sequence]);
         using OrtValue m = OrtValue.CreateTensorValueFromMemory(mask, [_batch, total]);
-        using OrtValue l = OrtValue.CreateTensorValueFromMemory(logits, [_batch, positions, _shape.VocabularySize]);
+        bool columns = _session.OutputMetadata["logits"].Dimensions[1] == _shape.VocabularySize; // rollout.onnx; one group up to 32 rows
+        using OrtValue l = OrtValue.CreateTensorValueFromMemory(logits, columns ? [1, _shape.VocabularySize, _batch] : [_batch, positions, _shape.VocabularySize]);
         binding.BindInput("input_ids", i);
         binding.BindInput("attention_mask", m);
         binding.BindOutput("logits", l);
@@ -53,10 +77,15 @@ internal sealed class Decoder : IDisposable
             binding.BindOutput("present" + name, value);
         }
 
+        foreach ((string name, OrtValue value) in _weights) binding.BindInput(name, value);
         _session.RunWithBinding(run, binding);
         held.ForEach(value => value.Dispose());
-        return logits;
+        return columns ? [.. Enumerable.Range(0, logits.Length).Select(at => logits[(at % _shape.VocabularySize * _batch) + (at / _shape.VocabularySize)])] : logits;
     }
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose()
+    {
+        _session.Dispose();
+        _weights.ForEach(weight => weight.Value.Dispose());
+    }
 }

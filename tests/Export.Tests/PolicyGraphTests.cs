@@ -39,7 +39,7 @@ public sealed class PolicyGraphTests
         }
 
         using Decoder full = new(Decoder.Open(folder.In("policy/model.onnx")), shape, batch, capacity);
-        using Decoder last = new(Decoder.Open(folder.In("policy/rollout.onnx")), shape, batch, capacity, lastOnly: true);
+        using Decoder last = new(folder.In("policy/rollout.onnx"), shape, batch, capacity);
         float[] all = full.Step(prompt, lengths, sequence), lastLogits = last.Step(prompt, lengths, sequence);
         int v = shape.VocabularySize;
         for (int b = 0; b < batch; b++)
@@ -73,8 +73,8 @@ public sealed class PolicyGraphTests
         OnnxExporter.ExportPolicy(model, folder.Path, folder.In("policy"));
         int v = model.Shape.VocabularySize;
         long[] a = TinyModel.Tokens(4, v, 1), b = TinyModel.Tokens(9, v, 2);
-        using Decoder together = new(Decoder.Open(folder.In("policy/rollout.onnx")), model.Shape, 2, 16, lastOnly: true);
-        using Decoder alone = new(Decoder.Open(folder.In("policy/rollout.onnx")), model.Shape, 1, 16, lastOnly: true);
+        using Decoder together = new(folder.In("policy/rollout.onnx"), model.Shape, 2, 16);
+        using Decoder alone = new(folder.In("policy/rollout.onnx"), model.Shape, 1, 16);
         float[] both = together.Step([.. a, 0, 0, 0, 0, 0, .. b], [4, 9], 9);
         float[] one = alone.Step(a, [4], 4);
         // Different GEMM row counts may round differently in the last bits.
@@ -90,7 +90,7 @@ public sealed class PolicyGraphTests
         int v = model.Shape.VocabularySize;
         long[] tokens = TinyModel.Tokens(10, v);
         double[][] expected = NaiveLlama.Logits(model, tokens);
-        using Decoder decoder = new(Decoder.Open(folder.In("policy/rollout.onnx")), model.Shape, 1, 16, lastOnly: true);
+        using Decoder decoder = new(folder.In("policy/rollout.onnx"), model.Shape, 1, 16);
         decoder.Step(tokens[..6], [6], 6);
         Assert.That(TestFolder.Worst(decoder.Step(tokens[6..], [10], 10), expected[9]), Is.LessThan(Tolerance));
     }

@@ -41,7 +41,11 @@ public static class AddressedRandom
     /// folded into the key so that the address is (run seed, iteration, prompt, sample, position).
     /// </summary>
     public static double SamplingUniform(ulong runSeed, int iteration, ulong promptKey, int sample, int position) =>
-        ToUnit(Bits(runSeed ^ BitOperations.RotateLeft(promptKey, 17), Stream.Sampling, (uint)iteration, (uint)sample, (uint)position));
+        ToUnit(SamplingBits(runSeed, iteration, promptKey, sample, position));
+
+    /// <summary>The 64 bits behind <see cref="SamplingUniform"/>, for samplers that need more than one number a token.</summary>
+    public static ulong SamplingBits(ulong runSeed, int iteration, ulong promptKey, int sample, int position) =>
+        Bits(runSeed ^ BitOperations.RotateLeft(promptKey, 17), Stream.Sampling, (uint)iteration, (uint)sample, (uint)position);
 
     /// <summary>FNV-1a 64 of the UTF-8 text: a stable key for a prompt id or a parameter name.</summary>
     public static ulong Key(string text)

@@ -85,6 +85,18 @@ public sealed record GenerationConfig
 
     [Doc("ort or genai."), OneOf("ort", "genai")]
     public string Engine { get; init; } = "ort";
+
+    [Doc("Keep tokens at least this likely relative to the likeliest; 0: all."), Range(0, 1)]
+    public double MinP { get; init; }
+
+    [Doc("Above 1: tokens of prompt and response become less likely; 1: no penalty."), Range(0.01, 100)]
+    public double RepetitionPenalty { get; init; } = 1;
+
+    [Doc("Always the most likely token: for baselines and evaluation, not for policy gradients.")]
+    public bool Greedy { get; init; }
+
+    [Doc("Token ids that are never drawn.")]
+    public IReadOnlyList<int> ForbiddenTokens { get; init; } = [];
 }
 
 /// <summary>What responses are worth (section <c>scoring</c>).</summary>

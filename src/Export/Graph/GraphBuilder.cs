@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Rlhf.Export.Onnx;
 using ElementType = Rlhf.Export.Onnx.TensorProto.Types.DataType;
@@ -11,9 +12,13 @@ internal sealed class GraphBuilder
 {
     public const string MicrosoftDomain = "com.microsoft";
 
+    /// <summary>Metadata of a graph with weight inputs: a JSON array of {name, offset (bytes in the data file), dimensions (there), turned}.</summary>
+    public const string WeightInputsKey = "rlhf.weight_inputs";
+
     private readonly GraphProto _graph = new();
     private readonly HashSet<string> _constants = [];
 
+    private readonly List<(WeightEntry Entry, bool Turned)> _weightInputs = [];
     private readonly GraphBuilder? _parent;
 
     public GraphBuilder(string name) => _graph.Name = name;
@@ -96,6 +101,37 @@ internal sealed class GraphBuilder
         return name;
     }
 
+    /// <summary>
+    /// A weight as an input of the graph, given anew with every run: the engine keeps it in memory that can be overwritten while the session
+    /// stays open. What to put there is written into the model's metadata, see <see cref="WeightInputsKey"/>.
+    /// </summary>
+    /// <param name="entry">The weight; the input has its name.</param>
+    /// <param name="turned">True: [in, out] weights are taken as [out, in].</param>
+    public string WeightInput(WeightEntry entry, bool turned)
+    {
+        if (_constants.Add(entry.Initializer))
+        {
+            _weightInputs.Add((entry, turned));
+            Input(entry.Initializer, ElementType.Float, [.. (turned ? entry.Dimensions.Reverse() : entry.Dimensions).Select(d => (object)d)]);
+        }
+
+        return entry.Initializer;
+    }
+
+    /// <summary>A small float32 vector.</summary>
+    public string Vector(string name, float[] values)
+    {
+        if (_constants.Add(name))
+        {
+            _graph.Initializer.Add(new TensorProto
+            {
+                Name = name, DataType = (int)ElementType.Float, Dims = { values.Length }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<float>(values)),
+            });
+        }
+
+        return name;
+    }
+
     /// <summary>The graph alone, for the body of a Loop.</summary>
     public GraphProto Body() => _graph;
 
@@ -112,14 +148,24 @@ internal sealed class GraphBuilder
             Entry(tensor, "length", length.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
-        return new ModelProto
+        ModelProto model = new()
         {
             IrVersion = 10,
             ProducerName = "Rlhf.Onnx",
             ProducerVersion = typeof(GraphBuilder).Assembly.GetName().Version?.ToString(3) ?? "",
             Graph = _graph,
             OpsetImport = { new OperatorSetIdProto { Domain = "", Version = 18 }, new OperatorSetIdProto { Domain = MicrosoftDomain, Version = 1 } },
-        }.ToByteArray();
+        };
+        if (_weightInputs.Count > 0)
+        {
+            JsonArray inputs = [.. _weightInputs.Select(w => new JsonObject
+            {
+                ["name"] = w.Entry.Initializer, ["offset"] = layout[w.Entry.Initializer].Offset, ["dimensions"] = new JsonArray([.. w.Entry.Dimensions.Select(d => JsonValue.Create(d))]), ["turned"] = w.Turned,
+            })];
+            model.MetadataProps.Add(new StringStringEntryProto { Key = WeightInputsKey, Value = inputs.ToJsonString() });
+        }
+
+        return model.ToByteArray();
     }
 
     private static void Entry(TensorProto tensor, string key, string value) => tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });

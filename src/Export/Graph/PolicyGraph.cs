@@ -14,7 +14,8 @@ internal static class PolicyGraph
     /// <param name="style">Node layout.</param>
     /// <param name="lastOnly">True: logits [batch, 1, vocabulary] of the last real token of each row, which is all that sampling needs.</param>
     /// <param name="hiddenOutputs">True: also hidden.{−1 … layers−1}, the residual stream [batch, sequence, hidden] after each layer.</param>
-    public static GraphBuilder Build(WeightMap map, GraphStyle style, bool lastOnly, bool hiddenOutputs)
+    /// <param name="sampler">True: instead of logits the tokens drawn from them, see <see cref="GumbelSampler"/>. Needs <paramref name="lastOnly"/>.</param>
+    public static GraphBuilder Build(WeightMap map, GraphStyle style, bool lastOnly, bool hiddenOutputs, bool sampler = false)
     {
         ModelShape shape = map.Shape;
         GraphBuilder graph = new("policy");
@@ -49,8 +50,20 @@ internal static class PolicyGraph
                 : null,
         };
         string normed = trunk.Build(ids);
+        if (style.WeightsLeft)
+        {
+            graph.Output("logits", VocabularyHead.Columns(graph, map, normed, "/lm_head"), ElementType.Float, "groups", shape.VocabularySize, "group_rows");
+            return graph;
+        }
+
         string logits = VocabularyHead.Build(graph, map, style, normed, rank: lastOnly ? 2 : 3, "/lm_head");
         if (shape.ActionValueBeta is { } beta) logits = ActionValues.Build(graph, map, normed, logits, beta);
+        if (sampler)
+        {
+            GumbelSampler.Build(graph, logits, shape.VocabularySize);
+            return graph;
+        }
+
         if (lastOnly) logits = graph.Op("Unsqueeze", "/lm_head/Unsqueeze", [logits, graph.Int64Vector(1)]);
         graph.Output("logits", logits, ElementType.Float, "batch_size", lastOnly ? 1 : "sequence_length", shape.VocabularySize);
         return graph;

@@ -7,10 +7,12 @@ namespace Rlhf.Export;
 /// <summary>
 /// The Llama trunk in nodes: embedding, then per layer RMSNorm, grouped-query attention with rotary positions, RMSNorm and SwiGLU, each
 /// with its residual. The residual stream stays split in (sum, last addend) so that every addition is fused with the norm that follows.
+/// With <see cref="GraphStyle.WeightsLeft"/> activations are [tokens, width] between the attentions, otherwise [batch, sequence, width].
 /// </summary>
 internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
 {
     private readonly ModelShape _shape = map.Shape;
+    private string _rows = ""; // int64 [2]: batch, sequence
 
     /// <summary>True: past and present keys and values are inputs and outputs, for decoding step by step.</summary>
     public bool Cache { get; init; }
@@ -34,6 +36,12 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
     public string Build(string inputIds)
     {
         string hidden = graph.Op("Gather", "/model/embed_tokens/Gather", [Weight(WeightMap.Embedding), inputIds]);
+        if (style.WeightsLeft)
+        {
+            _rows = graph.Op("Shape", "/model/rows/Shape", [inputIds]);
+            hidden = Flatten("/model/embed_tokens", hidden, _shape.HiddenSize);
+        }
+
         OnHidden?.Invoke(-1, hidden);
         string normed = Norm("/model/layers.0/input_layernorm", hidden, "model.layers.0.input_layernorm.weight");
         for (int layer = 0; layer < _shape.Layers; layer++)
@@ -43,7 +51,13 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
             if (layer == _shape.Layers - 1 && SelectRows is not null)
             {
                 attention = SelectRows(at + "attn/select", attention);
-                hidden = SelectRows(at + "residual/select", hidden);
+                hidden = SelectRows(at + "residual/select", style.WeightsLeft ? Unflatten(at + "residual", hidden, _shape.HiddenSize) : hidden);
+                if (style.WeightsLeft) hidden = Flatten(at + "residual", hidden, _shape.HiddenSize);
+            }
+
+            if (style.WeightsLeft)
+            {
+                attention = Flatten(at + "attn", attention, _shape.Heads * _shape.PaddedHeadSize);
             }
 
             string projected = Linear(at + "attn/o_proj", attention, weights + "self_attn.o_proj", _shape.OutputBias);
@@ -59,10 +73,32 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
         return normed;
     }
 
-    private string Weight(string name) => graph.Weight(map[name]);
+    private string Weight(string name) => style.WeightInputs ? graph.WeightInput(map[name], turned: false) : graph.Weight(map[name]);
+
+    private string Flatten(string path, string value, int width) => graph.Op("Reshape", path + "/flatten/Reshape", [value, graph.Int64Vector(-1, width)]);
+
+    private string Unflatten(string path, string value, int width)
+    {
+        string shape = graph.Op("Concat", path + "/unflatten/Concat", [_rows, graph.Int64Vector(width)], Int("axis", 0));
+        return graph.Op("Reshape", path + "/unflatten/Reshape", [value, shape]);
+    }
+
+    /// <summary>Wᵀ·xᵀ: [tokens, in] to [out, tokens].</summary>
+    private string Columns(string path, string weights, string input) =>
+        graph.MicrosoftOp("FusedMatMul", path + "/FusedMatMul", [Turned(weights), input], Int("transB", 1));
+
+    private string Turned(string weights) => graph.WeightInput(map[weights + ".weight"], turned: true);
+
+    private string Turn(string path, string value) => graph.Op("Transpose", path + "/Transpose", [value], Ints("perm", 1, 0));
 
     private string Linear(string path, string input, string weights, bool bias)
     {
+        if (style.WeightsLeft)
+        {
+            string rows = Turn(path, Columns(path, weights, input));
+            return bias ? graph.Op("Add", path + "/Add", [rows, Weight(weights + ".bias")]) : rows;
+        }
+
         string product = graph.Op("MatMul", path + "/MatMul", [input, Weight(weights + ".weight")]);
         return bias ? graph.Op("Add", path + "/Add", [product, Weight(weights + ".bias")]) : product;
     }
@@ -87,6 +123,8 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
         if (style.FusedQkv)
         {
             q = Linear(at + "qkv_proj", normed, weights + "qkv_proj", bias);
+            if (style.ScaledQueries) q = graph.Op("Mul", at + "scale/Mul", [q, graph.Vector("/constants/query_factors", QueryFactors())]);
+            if (style.WeightsLeft) q = Unflatten(at + "qkv_proj", q, (_shape.Heads + (2 * _shape.KeyValueHeads)) * _shape.PaddedHeadSize);
         }
         else
         {
@@ -112,13 +150,27 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
             [q, k, v, pastKey, pastValue, SequenceLengthsMinusOne, TotalLength, Weight(WeightMap.Cosines), Weight(WeightMap.Sines)],
             [at + "GroupQueryAttention/output_0", presentKey, presentValue],
             Int("num_heads", _shape.Heads), Int("kv_num_heads", _shape.KeyValueHeads), Int("do_rotary", 1), Int("rotary_interleaved", 0),
-            Float("scale", 1 / Math.Sqrt(_shape.HeadSize)));
+            Float("scale", style.ScaledQueries ? 1 : 1 / Math.Sqrt(_shape.HeadSize)));
+    }
+
+    /// <summary>1/√d for the columns of queries, 1 for those of keys and values.</summary>
+    private float[] QueryFactors()
+    {
+        float[] factors = new float[(_shape.Heads + (2 * _shape.KeyValueHeads)) * _shape.PaddedHeadSize];
+        Array.Fill(factors, 1);
+        factors.AsSpan(0, _shape.Heads * _shape.PaddedHeadSize).Fill((float)(1 / Math.Sqrt(_shape.HeadSize)));
+        return factors;
     }
 
     private string SwiGlu(string at, string weights, string normed)
     {
         string gate, up;
-        if (style.FusedGateUp)
+        if (style.WeightsLeft)
+        {
+            gate = Columns(at + "gate_proj", weights + "gate_proj", normed);
+            up = Columns(at + "up_proj", weights + "up_proj", normed);
+        }
+        else if (style.FusedGateUp)
         {
             string both = graph.Op("MatMul", at + "gate_up_proj/MatMul", [normed, Weight(weights + "gate_up_proj.weight")]);
             gate = at + "split/output_0";
@@ -134,6 +186,8 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
         string activated = style.QuickGelu
             ? graph.MicrosoftOp("QuickGelu", at + "act_fn/QuickGelu", [gate], Float("alpha", 1))
             : graph.Op("Mul", at + "act_fn/Mul", [gate, graph.Op("Sigmoid", at + "act_fn/Sigmoid", [gate])]);
-        return Linear(at + "down_proj", graph.Op("Mul", at + "Mul", [activated, up]), weights + "down_proj", bias: false);
+        string inner = graph.Op("Mul", at + "Mul", [activated, up]);
+        if (!style.WeightsLeft) return Linear(at + "down_proj", inner, weights + "down_proj", bias: false);
+        return Turn(at + "down_proj", graph.Op("MatMul", at + "down_proj/MatMul", [Turned(weights + "down_proj"), inner]));
     }
 }

@@ -8,6 +8,9 @@ public sealed record BeamSearchOptions
     /// <summary>Hypotheses kept at once, 2 to 16.</summary>
     public int Beams { get; init; } = 4;
 
+    /// <summary>Hypotheses given for a prompt, the best ones; at most as many as beams.</summary>
+    public int Returned { get; init; } = 1;
+
     /// <summary>λ in score = Σ log p / lengthᵏ with k = λ; 0 favours short, above 1 long sequences.</summary>
     public double LengthPenalty { get; init; } = 1;
 
@@ -21,6 +24,7 @@ public sealed record BeamSearchOptions
     {
         List<string> problems = [];
         if (Beams is < 2 or > 16) problems.Add($"beams is {Beams}; it must be from 2 to 16.");
+        if (Returned < 1 || Returned > Beams) problems.Add($"samples_per_prompt is {Returned}; with beam search it must be from 1 to beams ({Beams}).");
         if (!double.IsFinite(LengthPenalty)) problems.Add($"length_penalty is {LengthPenalty}; it must be a finite number.");
         if (MaxNewTokens < 1) problems.Add($"max_new_tokens is {MaxNewTokens}; it must be 1 or more.");
         if (problems.Count > 0) throw new ConfigurationException(problems);
@@ -29,6 +33,8 @@ public sealed record BeamSearchOptions
 
 /// <summary>One finished hypothesis.</summary>
 /// <param name="Tokens">The response's ids, without the end token.</param>
+/// <param name="Logprobs">Nats of each token under the policy, the end token's last where it ended by one.</param>
+/// <param name="EndToken">The token that ended it; null where it was cut.</param>
 /// <param name="SumLogprob">Σ log p of the response, the end token's included where it ended by one.</param>
 /// <param name="Score">SumLogprob over (prompt and response length)^λ.</param>
-public sealed record BeamHypothesis(int[] Tokens, double SumLogprob, double Score);
+public sealed record BeamHypothesis(int[] Tokens, float[] Logprobs, int? EndToken, double SumLogprob, double Score);

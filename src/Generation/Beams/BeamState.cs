@@ -11,16 +11,18 @@ internal sealed class BeamState
     private readonly int _promptLength;
     private readonly bool[] _isEnd;
     private readonly List<BeamHypothesis> _ended = []; // best first
-    private readonly (float Score, int Beam, int Token)[] _candidates; // best first
+    private readonly (float Score, int Beam, int Token, float Logprob)[] _candidates; // best first
     private int _candidateCount;
+    private List<float>[] _logprobs; // of the living beams' tokens
 
     public BeamState(BeamSearchOptions options, int promptLength, bool[] isEnd)
     {
         (_options, _promptLength, _isEnd) = (options, promptLength, isEnd);
-        _candidates = new (float, int, int)[2 * options.Beams];
+        _candidates = new (float, int, int, float)[2 * options.Beams];
         Scores = new float[options.Beams];
         Parents = new int[options.Beams];
         Responses = [.. Enumerable.Range(0, options.Beams).Select(_ => new List<int>())];
+        _logprobs = [.. Enumerable.Range(0, options.Beams).Select(_ => new List<float>())];
     }
 
     /// <summary>Σ log p of each living beam.</summary>
@@ -41,14 +43,14 @@ internal sealed class BeamState
         double sum = 0;
         for (int from = 0; from < logits.Length; from += 1024) sum += Sampling.ExpKernel.ExpSum(logits.Slice(from, Math.Min(1024, logits.Length - from)), max, 1, float.NegativeInfinity);
         if (!double.IsFinite(sum)) throw new Core.NumericalException("The policy's logits are not finite; no beam can be continued. The weights are damaged or training diverged.");
-        float offset = (float)(Scores[beam] - max - Math.Log(sum));
+        float offset = (float)(Scores[beam] - max - Math.Log(sum)), normal = (float)(-max - Math.Log(sum));
         for (int token = 0; token < logits.Length; token++)
         {
             float score = logits[token] + offset;
             if (_candidateCount == _candidates.Length && score <= _candidates[^1].Score) continue;
             int at = _candidateCount < _candidates.Length ? _candidateCount++ : _candidateCount - 1;
             for (; at > 0 && score > _candidates[at - 1].Score; at--) _candidates[at] = _candidates[at - 1];
-            _candidates[at] = (score, beam, token);
+            _candidates[at] = (score, beam, token, logits[token] + normal);
         }
     }
 
@@ -57,24 +59,26 @@ internal sealed class BeamState
     {
         int beams = _options.Beams, living = 0;
         List<int>[] next = new List<int>[beams];
+        List<float>[] logprobs = new List<float>[beams];
         float[] scores = new float[beams];
         float best = _candidates[0].Score;
         for (int rank = 0; rank < _candidateCount && living < beams; rank++)
         {
-            (float score, int beam, int token) = _candidates[rank];
+            (float score, int beam, int token, float logprob) = _candidates[rank];
             if (_isEnd[token])
             {
-                if (rank < beams) End(Responses[beam], score);
+                if (rank < beams) End(Responses[beam], _logprobs[beam], score, token, logprob);
                 continue;
             }
 
             next[living] = [.. Responses[beam], token];
+            logprobs[living] = [.. _logprobs[beam], logprob];
             scores[living] = score;
             Parents[living++] = beam;
         }
 
         scores.CopyTo(Scores, 0);
-        Responses = next;
+        (Responses, _logprobs) = (next, logprobs);
         _candidateCount = 0;
         if (_ended.Count < beams) return;
         int length = _promptLength + next[0].Count - 1;
@@ -86,13 +90,13 @@ internal sealed class BeamState
     {
         if (!Done)
         {
-            for (int beam = 0; beam < _options.Beams; beam++) End(Responses[beam], Scores[beam]);
+            for (int beam = 0; beam < _options.Beams; beam++) End(Responses[beam], _logprobs[beam], Scores[beam], null, 0);
         }
 
         return _ended;
     }
 
-    private void End(List<int> response, float sumLogprob)
+    private void End(List<int> response, List<float> logprobs, float sumLogprob, int? endToken, float endLogprob)
     {
         double score = sumLogprob / MathF.Pow(_promptLength + response.Count, (float)_options.LengthPenalty);
         if (_ended.Count == _options.Beams)
@@ -103,6 +107,6 @@ internal sealed class BeamState
 
         int at = _ended.Count;
         while (at > 0 && score > _ended[at - 1].Score) at--;
-        _ended.Insert(at, new BeamHypothesis([.. response], sumLogprob, score));
+        _ended.Insert(at, new BeamHypothesis([.. response], endToken is null ? [.. logprobs] : [.. logprobs, endLogprob], endToken, sumLogprob, score));
     }
 }

@@ -22,6 +22,9 @@ public interface IRolloutEngine : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled; rollouts not yet returned are lost.</exception>
     IEnumerable<Rollout> Generate(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation = default);
 
+    /// <summary>Whether <see cref="UpdateWeights"/> can be called; otherwise new weights come in a folder, by <see cref="Reopen"/>.</summary>
+    bool TakesWeights { get; }
+
     /// <summary>
     /// Replaces weights by those in the trainer's memory, without a file. The memory is copied: the caller may change it afterwards.
     /// </summary>

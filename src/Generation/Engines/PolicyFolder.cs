@@ -6,7 +6,7 @@ namespace Rlhf.Generation;
 /// <summary>What genai_config.json says about an exported policy.</summary>
 public sealed record PolicyFolder
 {
-    private const string ConfigName = "genai_config.json", DefaultGraph = "model.onnx", RolloutGraph = "rollout.onnx", DataSuffix = ".data";
+    private const string ConfigName = "genai_config.json", DefaultGraph = "model.onnx", RolloutGraph = "rollout.onnx", SampledGraph = "sampled.onnx", DataSuffix = ".data";
 
     // Far above any model's: a damaged number must not become an allocation.
     private const int MostLayers = 1024, MostHeads = 4096, MostTokens = 1 << 24;
@@ -43,6 +43,24 @@ public sealed record PolicyFolder
 
     /// <summary>The graph that computes logits of each row's last token only, over the same weights; the deployed graph where the folder has none.</summary>
     public string FastGraph => File.Exists(System.IO.Path.Combine(Path, RolloutGraph)) ? System.IO.Path.Combine(Path, RolloutGraph) : Graph;
+
+    /// <summary>The graph that an engine opens: the fast one, or the one that draws tokens itself.</summary>
+    /// <exception cref="BadModelException">The folder has no graph that draws.</exception>
+    internal string GraphFor(bool drawing)
+    {
+        if (!drawing) return FastGraph;
+        string graph = System.IO.Path.Combine(Path, SampledGraph);
+        if (File.Exists(graph))
+        {
+            OnnxFile.Check(graph);
+            return graph;
+        }
+
+        throw new BadModelException($"{graph}: the file is missing, so tokens cannot be drawn on the device. Export the model again: rlhf-optimize export writes it.");
+    }
+
+    /// <summary>The external data file: the weights of all graphs.</summary>
+    public string Data => Graph + DataSuffix;
 
     /// <summary>Reads the folder's description.</summary>
     /// <exception cref="BadModelException">The folder or a needed file is missing, or the description lacks a number.</exception>
@@ -125,5 +143,5 @@ public sealed record PolicyFolder
     }
 
     /// <summary>SHA-256 (hex) of the weights: of the external data file, or of the graph where weights are inside it.</summary>
-    public string Hash() => Sha256.OfFile(File.Exists(Graph + DataSuffix) ? Graph + DataSuffix : Graph);
+    public string Hash() => Sha256.OfFile(File.Exists(Data) ? Data : Graph);
 }

@@ -35,7 +35,8 @@ internal sealed class Row(PreparedPrompt prompt, int sample, int room, IIncremen
 
     public FinishReason? Finished { get; set; }
 
-    public int LastToken => Tokens[Count - 1];
+    /// <summary>What the next step is given: the last token drawn, or the prompt's last where none is drawn yet.</summary>
+    public int LastToken => Count == 0 ? Prompt.Tokens[^1] : Tokens[Count - 1];
 
     /// <summary>A response that is about to begin.</summary>
     public static Row Start(PreparedPrompt prompt, int sample, SamplingOptions options, PolicyFolder folder, ITextCodec? codec)

@@ -25,6 +25,21 @@ internal sealed class RowDrawer
     {
         double uniform = AddressedRandom.SamplingUniform(_options.Seed, _options.Iteration, row.Prompt.Key, row.Sample, row.Count);
         SampledToken drawn = _sampler.Sample(logits, uniform, row.Count, row.Prompt.Tokens, row.Tokens.AsSpan(0, row.Count));
+        Take(row, drawn);
+    }
+
+    /// <summary>The random bits of a row's next token, for a graph that draws.</summary>
+    public ulong Bits(Row row) => AddressedRandom.SamplingBits(_options.Seed, _options.Iteration, row.Prompt.Key, row.Sample, row.Count);
+
+    /// <summary>Takes a token that the graph has drawn.</summary>
+    public void Take(Row row, (int Token, float Logprob) drawn)
+    {
+        if (!float.IsFinite(drawn.Logprob)) throw new NumericalException("The policy's logits are not finite. Nothing can be drawn from them; the weights are damaged or training diverged. Go back to an earlier checkpoint.");
+        Take(row, new SampledToken(drawn.Token, _options.Greedy ? 0 : drawn.Logprob, drawn.Logprob));
+    }
+
+    private void Take(Row row, SampledToken drawn)
+    {
         row.Add(drawn);
         bool stopped = row.Stop is not null && row.Stop.Append(row.Text!.Append(drawn.Token));
         if (_isEnd[drawn.Token]) row.Finished = FinishReason.Eos;

@@ -45,6 +45,8 @@ public sealed class GenAiEngine : IRolloutEngine
         return Run(prompts, options, cancellation);
     }
 
+    public bool TakesWeights => false;
+
     public void UpdateWeights(IReadOnlyList<WeightTensor> weights, Task<string> policyHash) =>
         throw new EngineException("ONNX Runtime GenAI takes weights from a folder only: export the policy and call Reopen, or use the engine 'ort'.");
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -10,13 +11,16 @@ namespace Rlhf.Generation.Ort;
 internal sealed class CacheSlots : IDisposable
 {
     private readonly PolicyFolder _folder;
-    private readonly NativeBuffer<float>[] _buffers; // 2 a layer: key, value
+    private readonly DeviceMemory _memory;
+    private readonly SafeHandle[] _buffers; // 2 a layer: key, value
+    private readonly nint[] _addresses;
 
-    public CacheSlots(PolicyFolder folder, int slots, int capacity)
+    public CacheSlots(PolicyFolder folder, DeviceMemory memory, int slots, int capacity)
     {
-        (_folder, Slots, Capacity) = (folder, slots, capacity);
-        _buffers = new NativeBuffer<float>[2 * folder.Layers];
-        for (int i = 0; i < _buffers.Length; i++) _buffers[i] = new NativeBuffer<float>(SlotLength * slots);
+        (_folder, _memory, Slots, Capacity) = (folder, memory, slots, capacity);
+        _buffers = new SafeHandle[2 * folder.Layers];
+        _addresses = new nint[_buffers.Length];
+        for (int i = 0; i < _buffers.Length; i++) _buffers[i] = memory.Allocate(SlotLength * slots, out _addresses[i]);
     }
 
     public int Slots { get; }
@@ -24,7 +28,7 @@ internal sealed class CacheSlots : IDisposable
     /// <summary>Tokens that a slot can hold.</summary>
     public int Capacity { get; }
 
-    public long Bytes => _buffers.Sum(buffer => buffer.Bytes);
+    public long Bytes => _buffers.Length * SlotLength * Slots * sizeof(float);
 
     private long SlotLength => (long)_folder.KeyValueHeads * Capacity * _folder.HeadSize;
 
@@ -34,9 +38,9 @@ internal sealed class CacheSlots : IDisposable
         OrtValue[] view = new OrtValue[_buffers.Length];
         for (int i = 0; i < view.Length; i++)
         {
-            view[i] = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, TensorElementType.Float,
+            view[i] = OrtValue.CreateTensorValueWithData(_memory.Info, TensorElementType.Float,
                 [count, _folder.KeyValueHeads, Capacity, _folder.HeadSize],
-                _buffers[i].Address + (nint)(first * SlotLength * sizeof(float)), count * SlotLength * sizeof(float));
+                _addresses[i] + (nint)(first * SlotLength * sizeof(float)), count * SlotLength * sizeof(float));
         }
 
         return view;
@@ -46,19 +50,16 @@ internal sealed class CacheSlots : IDisposable
     public void Copy(int from, int to, int tokens, CacheSlots? target = null)
     {
         target ??= this;
-        int run = tokens * _folder.HeadSize;
+        long line = sizeof(float) * _folder.HeadSize;
         for (int i = 0; i < _buffers.Length; i++)
         {
-            for (int head = 0; head < _folder.KeyValueHeads; head++)
-            {
-                Span<float> source = _buffers[i].Span((from * SlotLength) + ((long)head * Capacity * _folder.HeadSize), run);
-                source.CopyTo(target._buffers[i].Span((to * target.SlotLength) + ((long)head * target.Capacity * _folder.HeadSize), run));
-            }
+            nint source = _addresses[i] + (nint)(from * SlotLength * sizeof(float)), destination = target._addresses[i] + (nint)(to * target.SlotLength * sizeof(float));
+            _memory.Copy(source, Capacity * line, destination, target.Capacity * line, tokens * line, _folder.KeyValueHeads);
         }
     }
 
     public void Dispose()
     {
-        foreach (NativeBuffer<float> buffer in _buffers) buffer.Dispose();
+        foreach (SafeHandle buffer in _buffers) buffer.Dispose();
     }
 }

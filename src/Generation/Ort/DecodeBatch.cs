@@ -4,38 +4,47 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 namespace Rlhf.Generation.Ort;
 
 /// <summary>
-/// One decoding step for the first n slots: a token a row in, logits [n, vocabulary] out. Everything is bound beforehand, per n, so a step
+/// One decoding step for the first n slots: a token a row in, logits of each row (or a token drawn from them) out. Everything is bound beforehand, per n, so a step
 /// allocates nothing. The mask's row sums are the rows' lengths; it is a little wider than the longest row and grows in strides.
 /// </summary>
 internal sealed unsafe class DecodeBatch : IDisposable
 {
+    /// <summary>
+    /// A row alone is computed beside a dummy in the slot behind it: for a single column ONNX Runtime takes another kernel, which rounds differently,
+    /// and a response should not depend on what was drawn beside it.
+    /// </summary>
+    public const int FewestRows = 2;
+
     private const int MaskStride = 64;
 
-    private readonly PolicyFolder _folder;
-    private readonly InferenceSession _session;
+    private readonly PolicySession _policy;
     private readonly CacheSlots _cache;
     private readonly RunOptions _run = new();
     private readonly NativeBuffer<long> _ids;
     private readonly NativeBuffer<long> _mask;
-    private readonly NativeBuffer<float> _logits;
+    private readonly IStepOutput _output;
     private readonly Bound?[] _bound; // by rows
     private readonly int[] _lengths; // mask ones in each row, as written
     private int _maskWidth;
 
-    public DecodeBatch(PolicyFolder folder, InferenceSession session, CacheSlots cache, int rows)
+    public DecodeBatch(PolicySession policy, CacheSlots cache, int rows)
     {
-        (_folder, _session, _cache) = (folder, session, cache);
+        rows = Math.Max(rows, FewestRows);
+        (_policy, _cache) = (policy, cache);
         _ids = new NativeBuffer<long>(rows);
         _mask = new NativeBuffer<long>((long)rows * cache.Capacity);
-        _logits = new NativeBuffer<float>((long)rows * folder.VocabularySize);
+        _output = policy.Output(rows, rows);
         _bound = new Bound?[rows + 1];
         _lengths = new int[rows];
     }
 
-    public long Bytes => _ids.Bytes + _mask.Bytes + _logits.Bytes;
+    public long Bytes => _ids.Bytes + _mask.Bytes + _output.Bytes;
 
     /// <summary>The logits of a row after <see cref="Run"/>.</summary>
-    public Span<float> Logits(int row) => _logits.Span((long)row * _folder.VocabularySize, _folder.VocabularySize);
+    public Span<float> Logits(int row) => ((LogitsOutput)_output)[row];
+
+    /// <summary>Where the graph draws: what it is given and gives for that; null where it gives logits.</summary>
+    public SampledOutput? Sampled => _output as SampledOutput;
 
     /// <summary>Sets a row's input: its last token, and how many tokens the cache will hold after the step.</summary>
     public void Set(int row, int token, int length)
@@ -52,8 +61,11 @@ internal sealed unsafe class DecodeBatch : IDisposable
     /// <summary>Computes the step of the first <paramref name="rows"/> rows.</summary>
     public void Run(int rows)
     {
+        if (rows < FewestRows) Set(FewestRows - 1, 0, 1);
+        rows = Math.Max(rows, FewestRows);
         Bound bound = _bound[rows] ??= new Bound(this, rows);
-        _session.RunWithBinding(_run, bound.Binding);
+        _policy.Session.RunWithBinding(_run, bound.Binding);
+        _output.Collect(rows, 1, []);
     }
 
     public void Dispose()
@@ -62,7 +74,7 @@ internal sealed unsafe class DecodeBatch : IDisposable
         _run.Dispose();
         _ids.Dispose();
         _mask.Dispose();
-        _logits.Dispose();
+        _output.Dispose();
     }
 
     private void Widen(int length)
@@ -88,10 +100,9 @@ internal sealed unsafe class DecodeBatch : IDisposable
             OrtMemoryInfo cpu = OrtMemoryInfo.DefaultInstance;
             OrtValue ids = OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Int64, [rows, 1], batch._ids.Address, batch._ids.Bytes);
             OrtValue mask = OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Int64, [rows, batch._maskWidth], batch._mask.Address, batch._mask.Bytes);
-            OrtValue logits = OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Float, [rows, 1, batch._folder.VocabularySize], batch._logits.Address, batch._logits.Bytes);
             OrtValue[] cache = batch._cache.View(0, rows);
-            _values.AddRange([ids, mask, logits, .. cache]);
-            Binding = PolicyBinding.Create(batch._session, batch._folder, ids, mask, logits, cache);
+            Binding = batch._policy.Bind(ids, mask, cache);
+            _values.AddRange([ids, mask, .. cache, .. batch._output.Bind(Binding, rows, 1)]);
         }
 
         public OrtIoBinding Binding { get; }

@@ -16,12 +16,10 @@ public sealed class OrtEngine : IRolloutEngine
     private readonly OrtEngineOptions _options;
     private readonly ITextCodec? _codec;
     private readonly bool _ownsCodec;
-    private InferenceSession _session;
-    private HandedWeights? _handed;
+    private PolicySession _policy;
+    private byte[] _graph;
     private Task<string> _hash;
     private OrtWorkspace? _workspace;
-    private HandedWeights? _retired; // read by the session that is being given back
-    private Task _retiring = Task.CompletedTask;
     private bool _generating;
 
     /// <param name="folder">The exported policy.</param>
@@ -31,7 +29,8 @@ public sealed class OrtEngine : IRolloutEngine
     public OrtEngine(PolicyFolder folder, ITextCodec? codec, OrtEngineOptions? options = null, bool ownsCodec = false)
     {
         (_folder, _codec, _options, _ownsCodec) = (folder, codec, options ?? new OrtEngineOptions(), ownsCodec);
-        _session = OrtSessionFactory.Open(folder, _options);
+        _policy = OrtSessionFactory.Open(folder, _options);
+        _graph = File.ReadAllBytes(folder.GraphFor(_options.DrawsInGraph));
         _hash = Task.Run(folder.Hash);
     }
 
@@ -49,65 +48,50 @@ public sealed class OrtEngine : IRolloutEngine
     {
         SamplingChecks.Check(options, _folder.VocabularySize);
         if (options.StopStrings.Count > 0 && _codec is null) throw new ConfigurationException("stop strings need the policy's tokenizer, and the engine was opened without one.");
+        if (_policy.Samples && options is not { TopK: 0, TopP: 1, MinP: 0, RepetitionPenalty: 1, MinNewTokens: 0, ForbiddenTokens.Count: 0 })
+        {
+            throw new ConfigurationException(
+                "top_k, top_p, min_p, repetition_penalty, min_new_tokens and forbidden tokens need the logits, which do not leave the device when tokens are drawn there. Leave them out, or use --device cpu.");
+        }
+
         return Run(prompts, options, cancellation);
     }
+
+    public bool TakesWeights => _policy.Weights is not null;
 
     public void UpdateWeights(IReadOnlyList<WeightTensor> weights, Task<string> policyHash)
     {
         if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
-        byte[] graph = _handed?.Graph ?? File.ReadAllBytes(_folder.FastGraph);
-        Retire();
-        HandedWeights handed = new(graph, _handed, weights, _retired);
-        _retired = null;
-        InferenceSession session;
-        try
-        {
-            session = OrtSessionFactory.Open(_folder, graph, handed.Tensors, _options);
-        }
-        catch
-        {
-            handed.Dispose();
-            throw;
-        }
-
-        // Giving back the old session's memory takes as long as a step or two: not before the first token.
-        OrtWorkspace? workspace = _workspace;
-        InferenceSession old = _session;
-        _retiring = Task.Run(() =>
-        {
-            workspace?.Dispose();
-            old.Dispose();
-        });
-        (_retired, _workspace, _session, _handed, _hash) = (_handed, null, session, handed, policyHash);
-    }
-
-    /// <summary>Waits until the session before the last hand-over is gone.</summary>
-    private void Retire()
-    {
-        _retiring.GetAwaiter().GetResult();
-        _retiring = Task.CompletedTask;
+        WeightInputs taken = _policy.Weights
+            ?? throw new EngineException($"{_folder.FastGraph} has its weights inside and takes none from memory. Export the policy again: rlhf-optimize export writes a rollout.onnx that does.");
+        taken.Update(weights);
+        _hash = policyHash;
     }
 
     public void Reopen(PolicyFolder folder)
     {
         if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
-        InferenceSession session = OrtSessionFactory.Open(folder, _options);
-        Retire();
-        _retired?.Dispose();
-        _retired = null;
-        _workspace?.Dispose();
-        _session.Dispose();
-        _handed?.Dispose();
-        (_folder, _session, _handed, _workspace, _hash) = (folder, session, null, null, Task.Run(folder.Hash));
+        byte[] graph = File.ReadAllBytes(folder.GraphFor(_options.DrawsInGraph));
+        if (_policy.Weights is { } weights && graph.AsSpan().SequenceEqual(_graph))
+        {
+            // The same graph: only the weights are other ones.
+            weights.Load(folder.Data);
+        }
+        else
+        {
+            PolicySession policy = OrtSessionFactory.Open(folder, _options);
+            _workspace?.Dispose();
+            _policy.Dispose();
+            (_policy, _graph, _workspace) = (policy, graph, null);
+        }
+
+        (_folder, _hash) = (folder, Task.Run(folder.Hash));
     }
 
     public void Dispose()
     {
-        Retire();
-        _retired?.Dispose();
         _workspace?.Dispose();
-        _session.Dispose();
-        _handed?.Dispose();
+        _policy.Dispose();
         if (_ownsCodec) _codec?.Dispose();
     }
 
@@ -119,6 +103,7 @@ public sealed class OrtEngine : IRolloutEngine
     public IReadOnlyList<BeamHypothesis> BeamSearch(Prompt prompt, BeamSearchOptions options, CancellationToken cancellation = default)
     {
         options.Check();
+        if (_policy.Samples) throw new EngineException("Beam search needs the logits, which do not leave the device. Use --device cpu.");
         if (_generating) throw new InvalidOperationException("The engine draws responses at the moment.");
         using PromptQueue queue = new([prompt], _codec, _folder, 1);
         PreparedPrompt prepared = queue.Peek()!;
@@ -130,7 +115,7 @@ public sealed class OrtEngine : IRolloutEngine
         try
         {
             work.Prefill.Run([prepared]);
-            for (int beam = 0; beam < beams; beam++) work.Cache.Copy(work.Rows, beam, length);
+            for (int beam = 0; beam < beams; beam++) work.Cache.Copy(work.Staging, beam, length);
             state.Offer(0, work.Prefill.Logits(0));
             state.Advance();
             for (int drawn = 1; drawn < room && !state.Done; drawn++)
@@ -151,17 +136,56 @@ public sealed class OrtEngine : IRolloutEngine
         return state.Finish();
     }
 
+    /// <summary>
+    /// The best hypotheses of beam search for every prompt, as rows: sample_id is the rank, rollout_logprobs are 0 as for greedy (nothing is
+    /// drawn), policy_logprobs those of the policy at temperature 1.
+    /// </summary>
+    public IEnumerable<Rollout> GenerateBeams(IEnumerable<Prompt> prompts, BeamSearchOptions options, int iteration = 0, CancellationToken cancellation = default)
+    {
+        options.Check();
+        foreach (Prompt prompt in prompts)
+        {
+            int[] tokens = prompt.Tokens ?? _codec?.Encode(prompt.Text) ?? throw new BadDataException($"Prompt '{prompt.Id}' has text but no tokens, and the engine was opened without a tokenizer.");
+            IReadOnlyList<BeamHypothesis> found = BeamSearch(prompt with { Tokens = tokens }, options, cancellation);
+            for (int rank = 0; rank < options.Returned; rank++)
+            {
+                BeamHypothesis best = found[rank];
+                int[] response = best.EndToken is int end ? [.. best.Tokens, end] : best.Tokens;
+                yield return new Rollout
+                {
+                    Iteration = iteration,
+                    PromptId = prompt.Id,
+                    SampleId = rank,
+                    Prompt = prompt.Text,
+                    Response = _codec?.Decode(response) ?? "",
+                    PromptTokens = tokens,
+                    ResponseTokens = response,
+                    FinishReason = best.EndToken is null ? FinishReason.Length : FinishReason.Eos,
+                    RolloutLogprobs = new float[response.Length],
+                    PolicyLogprobs = best.Logprobs,
+                    PolicyHash = PolicyHash,
+                    Engine = Name,
+                    Seed = 0,
+                    Temperature = 1,
+                    TopK = 0,
+                    TopP = 1,
+                    Metadata = prompt.Metadata,
+                };
+            }
+        }
+    }
+
     /// <summary>Gives each beam the cache of the beam it came from, by way of the staging slots.</summary>
     private static void Reorder(OrtWorkspace work, int[] parents, int tokens)
     {
         for (int beam = 0; beam < parents.Length; beam++)
         {
-            if (parents[beam] != beam) work.Cache.Copy(parents[beam], work.Rows + beam, tokens);
+            if (parents[beam] != beam) work.Cache.Copy(parents[beam], work.Staging + beam, tokens);
         }
 
         for (int beam = 0; beam < parents.Length; beam++)
         {
-            if (parents[beam] != beam) work.Cache.Copy(work.Rows + beam, beam, tokens);
+            if (parents[beam] != beam) work.Cache.Copy(work.Staging + beam, beam, tokens);
         }
     }
 
@@ -186,7 +210,7 @@ public sealed class OrtEngine : IRolloutEngine
             List<PreparedPrompt> staged = [];
             while (slot + staged.Count < rows && work.Prefill.Fits(staged.Count, promptTokens)) staged.Add(prompt);
             work.Prefill.Run(staged);
-            for (int i = 0; i < staged.Count; i++) work.Cache.Copy(work.Rows + i, slot++, promptTokens);
+            for (int i = 0; i < staged.Count; i++) work.Cache.Copy(work.Staging + i, slot++, promptTokens);
         }
 
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -232,7 +256,7 @@ public sealed class OrtEngine : IRolloutEngine
         int capacity = OrtWorkspace.CapacityFor(_folder, longestPrompt, options.MaxNewTokens);
         if (_workspace is { } kept && kept.Rows == options.BatchSize && kept.Capacity >= capacity) return kept;
         _workspace?.Dispose();
-        return _workspace = new OrtWorkspace(_folder, _session, options.BatchSize, capacity, _options);
+        return _workspace = new OrtWorkspace(_policy, options.BatchSize, capacity, _options);
     }
 
     /// <summary>A later window may hold longer prompts: a larger workspace takes over the rows in work.</summary>
@@ -240,7 +264,7 @@ public sealed class OrtEngine : IRolloutEngine
     {
         int capacity = OrtWorkspace.CapacityFor(_folder, queue.LongestWaiting, options.MaxNewTokens);
         if (capacity <= workspace.Capacity) return workspace;
-        OrtWorkspace larger = new(_folder, _session, workspace.Rows, capacity, _options);
+        OrtWorkspace larger = new(_policy, workspace.Rows, capacity, _options);
         scheduler.MoveTo(larger);
         _workspace = larger;
         workspace.Dispose();

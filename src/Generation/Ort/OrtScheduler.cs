@@ -30,6 +30,7 @@ internal sealed class OrtScheduler
     {
         (_folder, _work, _options, _queue, _codec, _output, _engine) = (folder, work, options, queue, codec, output, engine);
         _drawer = new RowDrawer(folder, options);
+        work.Batch.Sampled?.Set(options.Temperature, options.Greedy);
         _rows = new Row[work.Rows];
         _holes = new Stack<int>(work.Rows);
     }
@@ -64,9 +65,11 @@ internal sealed class OrtScheduler
 
         for (int i = _stagedAt; i < _staged.Count; i++)
         {
-            _work.Cache.Copy(_work.Rows + i, larger.Rows + i, _staged[i].Tokens.Length, larger.Cache);
-            _work.Prefill.Logits(i).CopyTo(larger.Prefill.Logits(i));
+            _work.Cache.Copy(_work.Staging + i, larger.Staging + i, _staged[i].Tokens.Length, larger.Cache);
+            if (larger.Batch.Sampled is null) _work.Prefill.Logits(i).CopyTo(larger.Prefill.Logits(i));
         }
+
+        larger.Batch.Sampled?.Set(_options.Temperature, _options.Greedy);
 
         _work = larger;
     }
@@ -117,16 +120,23 @@ internal sealed class OrtScheduler
         PreparedPrompt prompt = _staged[staged];
         Row row = Row.Start(prompt, _nextSample, _options, _folder, _codec);
         if (++_nextSample == _options.SamplesPerPrompt) (_stagedAt, _nextSample) = (_stagedAt + 1, 0);
-        _drawer.Draw(row, _work.Prefill.Logits(staged));
-        if (row.Finished is not null)
+        if (_work.Batch.Sampled is not null)
         {
-            Leave(row);
-            return;
+            row.CacheLength--; // the prompt's last token is the first step's input
+        }
+        else
+        {
+            _drawer.Draw(row, _work.Prefill.Logits(staged));
+            if (row.Finished is not null)
+            {
+                Leave(row);
+                return;
+            }
         }
 
         int slot = _holes.Count > 0 ? _holes.Pop() : _active++;
         long start = Stopwatch.GetTimestamp();
-        _work.Cache.Copy(_work.Rows + staged, slot, row.CacheLength);
+        _work.Cache.Copy(_work.Staging + staged, slot, row.CacheLength);
         Counts.PrefillSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         _rows[slot] = row;
     }
@@ -147,7 +157,13 @@ internal sealed class OrtScheduler
 
     private void Decode()
     {
-        for (int slot = 0; slot < _active; slot++) _work.Batch.Set(slot, _rows[slot].LastToken, _rows[slot].CacheLength + 1);
+        SampledOutput? sampled = _work.Batch.Sampled;
+        for (int slot = 0; slot < _active; slot++)
+        {
+            _work.Batch.Set(slot, _rows[slot].LastToken, _rows[slot].CacheLength + 1);
+            sampled?.SetAddress(slot, _drawer.Bits(_rows[slot]));
+        }
+
         long start = Stopwatch.GetTimestamp();
         _work.Batch.Run(_active);
         long computed = Stopwatch.GetTimestamp();
@@ -155,7 +171,8 @@ internal sealed class OrtScheduler
         {
             Row row = _rows[slot];
             row.CacheLength++;
-            _drawer.Draw(row, _work.Batch.Logits(slot));
+            if (sampled is null) _drawer.Draw(row, _work.Batch.Logits(slot));
+            else _drawer.Take(row, sampled[slot]);
         }
 
         Counts.StepSeconds += Stopwatch.GetElapsedTime(start, computed).TotalSeconds;

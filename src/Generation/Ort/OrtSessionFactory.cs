@@ -1,5 +1,4 @@
 using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 using Rlhf.Core;
 
 namespace Rlhf.Generation.Ort;
@@ -25,21 +24,44 @@ public sealed record OrtEngineOptions
     /// <summary>False: every sample computes its prompt again (for measuring what sharing saves).</summary>
     public bool SharePrefill { get; init; } = true;
 
+    /// <summary>"cpu" or "cuda": where weights and cache lie. On cuda tokens are drawn in the graph.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>True: tokens are drawn in the graph (sampled.onnx) on the CPU too, where that is slower; for checking what a device does.</summary>
+    public bool SampleInGraph { get; init; }
+
+    internal bool DrawsInGraph => SampleInGraph || Device == "cuda";
+
     internal int ResolvedThreads => Threads > 0 ? Threads : Environment.ProcessorCount;
 }
 
 /// <summary>Opens sessions over an exported policy. The one place where ONNX Runtime's failures to open become the project's errors.</summary>
 internal static class OrtSessionFactory
 {
-    /// <summary>The session over the folder's own weights.</summary>
-    public static InferenceSession Open(PolicyFolder folder, OrtEngineOptions options) => Guard(folder, () =>
+    /// <summary>The folder's graph with its own weights.</summary>
+    public static PolicySession Open(PolicyFolder folder, OrtEngineOptions options) => Guard(folder, () =>
     {
-        using SessionOptions session = Options(options);
-        return Checked(folder, new InferenceSession(folder.FastGraph, session));
+        DeviceMemory memory = DeviceMemory.Of(options.Device);
+        using SessionOptions opening = Options(options);
+        string graph = folder.GraphFor(options.DrawsInGraph);
+        InferenceSession session = Checked(folder, graph, AttentionKernels.Plain(() => new InferenceSession(graph, opening)));
+        WeightInputs? weights = null;
+        try
+        {
+            weights = WeightInputs.Of(session, memory, options.ResolvedThreads);
+            weights?.Load(folder.Data);
+            return new PolicySession(folder, session, weights, memory);
+        }
+        catch
+        {
+            session.Dispose();
+            weights?.Dispose();
+            throw;
+        }
     });
 
     /// <summary>Buffers are sized by genai_config.json: it must describe this graph.</summary>
-    private static InferenceSession Checked(PolicyFolder folder, InferenceSession session)
+    private static InferenceSession Checked(PolicyFolder folder, string graph, InferenceSession session)
     {
         string? problem = Size(session.InputMetadata, folder.PastKey.Replace("%d", "0", StringComparison.Ordinal), 1, folder.KeyValueHeads)
             ?? Size(session.InputMetadata, folder.PastKey.Replace("%d", "0", StringComparison.Ordinal), 3, folder.HeadSize)
@@ -47,11 +69,17 @@ internal static class OrtSessionFactory
             ?? Size(session.InputMetadata, folder.InputIds, -1, 0) ?? Size(session.InputMetadata, folder.AttentionMask, -1, 0)
             ?? Size(session.OutputMetadata, folder.PresentKey.Replace("%d", $"{folder.Layers - 1}", StringComparison.Ordinal), 3, folder.HeadSize)
             ?? Size(session.OutputMetadata, folder.PresentValue.Replace("%d", "0", StringComparison.Ordinal), 1, folder.KeyValueHeads)
-            ?? Size(session.OutputMetadata, folder.Logits, 2, folder.VocabularySize);
+            ?? Vocabulary(folder, session.OutputMetadata);
         if (problem is null) return session;
         session.Dispose();
-        throw new BadModelException($"{folder.FastGraph}: genai_config.json does not describe this graph: {problem}. Export the model again.");
+        throw new BadModelException($"{graph}: genai_config.json does not describe this graph: {problem}. Export the model again.");
     }
+
+    /// <summary>Logits have the vocabulary in the last dimension, in the middle one (rollout.onnx), or stay in the graph (sampled.onnx).</summary>
+    private static string? Vocabulary(PolicyFolder folder, IReadOnlyDictionary<string, NodeMetadata> outputs) =>
+        outputs.ContainsKey("tokens") || (outputs.TryGetValue(folder.Logits, out NodeMetadata? logits) && logits.Dimensions is [_, var middle, _] && middle == folder.VocabularySize)
+            ? null
+            : Size(outputs, folder.Logits, 2, folder.VocabularySize);
 
     private static string? Size(IReadOnlyDictionary<string, NodeMetadata> nodes, string name, int axis, int expected)
     {
@@ -61,29 +89,6 @@ internal static class OrtSessionFactory
         int there = node.Dimensions[axis];
         return there < 0 || there == expected ? null : $"'{name}' has {there} at dimension {axis}, the description says {expected}";
     }
-
-    /// <summary>The session over weights in memory, which must outlive it; weights not given are read from the folder.</summary>
-    public static InferenceSession Open(PolicyFolder folder, byte[] graph, IReadOnlyList<WeightTensor> weights, OrtEngineOptions options) => Guard(folder, () =>
-    {
-        using SessionOptions session = Options(options);
-        session.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", folder.Path);
-        List<OrtValue> values = [];
-        try
-        {
-            foreach (WeightTensor weight in weights)
-            {
-                OrtValue value = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, TensorElementType.Float, [.. weight.Dimensions], weight.Address, weight.Count * sizeof(float));
-                values.Add(value);
-                session.AddInitializer(weight.Name, value);
-            }
-
-            return new InferenceSession(graph, session);
-        }
-        finally
-        {
-            values.ForEach(value => value.Dispose());
-        }
-    });
 
     private static SessionOptions Options(OrtEngineOptions options)
     {
@@ -97,11 +102,24 @@ internal static class OrtSessionFactory
             // A plan a shape would be kept for ever; batch sizes and prompt lengths change all the time here.
             EnableMemoryPattern = false,
         };
+        if (options.Device == "cuda") AppendCuda(session);
         session.AddSessionConfigEntry("session.intra_op.allow_spinning", options.Spinning ? "1" : "0");
         return session;
     }
 
-    private static InferenceSession Guard(PolicyFolder folder, Func<InferenceSession> open)
+    private static void AppendCuda(SessionOptions session)
+    {
+        try
+        {
+            session.AppendExecutionProvider_CUDA(0);
+        }
+        catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException)
+        {
+            throw new EngineException($"ONNX Runtime's CUDA provider cannot be loaded: {e.Message} Run './rlhf doctor', or use --device cpu.", e);
+        }
+    }
+
+    private static PolicySession Guard(PolicyFolder folder, Func<PolicySession> open)
     {
         try
         {

@@ -1,5 +1,3 @@
-using Microsoft.ML.OnnxRuntime;
-
 namespace Rlhf.Generation.Ort;
 
 /// <summary>The memory of one batch size: slots for the decoding rows, behind them staging slots for prompts just computed.</summary>
@@ -7,18 +5,21 @@ internal sealed class OrtWorkspace : IDisposable
 {
     private const int CapacityStride = 64, MostStagingSlots = 16;
 
-    public OrtWorkspace(PolicyFolder folder, InferenceSession session, int rows, int capacity, OrtEngineOptions options)
+    public OrtWorkspace(PolicySession policy, int rows, int capacity, OrtEngineOptions options)
     {
-        (Rows, Capacity) = (rows, capacity);
+        (Rows, Capacity, Staging) = (rows, capacity, Math.Max(rows, DecodeBatch.FewestRows));
         int staging = Math.Min(rows, MostStagingSlots);
-        Cache = new CacheSlots(folder, rows + staging, capacity);
-        Batch = new DecodeBatch(folder, session, Cache, rows);
-        Prefill = new Prefill(folder, session, Cache, rows, staging, options.PrefillTokens);
+        Cache = new CacheSlots(policy.Folder, policy.Memory, Staging + staging, capacity);
+        Batch = new DecodeBatch(policy, Cache, rows);
+        Prefill = new Prefill(policy, Cache, Staging, staging, options.PrefillTokens);
     }
 
     public int Rows { get; }
 
     public int Capacity { get; }
+
+    /// <summary>The first staging slot.</summary>
+    public int Staging { get; }
 
     public CacheSlots Cache { get; }
 

@@ -9,30 +9,32 @@ namespace Rlhf.Generation.Ort;
 /// </summary>
 internal sealed unsafe class Prefill : IDisposable
 {
-    private readonly PolicyFolder _folder;
-    private readonly InferenceSession _session;
+    private readonly PolicySession _policy;
     private readonly CacheSlots _cache;
     private readonly int _firstSlot;
     private readonly int _slots;
     private readonly int _tokens;
-    private readonly bool _lastOnly;
     private readonly RunOptions _run = new();
-    private readonly NativeBuffer<float> _logits; // [staging slots, vocabulary]
+    private readonly IStepOutput _output;
+    private readonly int _left; // tokens at a prompt's end that are not computed here
+    private readonly int[] _last; // index of each row's last token among the call's columns
 
-    public Prefill(PolicyFolder folder, InferenceSession session, CacheSlots cache, int firstSlot, int slots, int tokens)
+    public Prefill(PolicySession policy, CacheSlots cache, int firstSlot, int slots, int tokens)
     {
-        (_folder, _session, _cache, _firstSlot, _slots, _tokens) = (folder, session, cache, firstSlot, slots, tokens);
-        _lastOnly = session.OutputMetadata[folder.Logits].Dimensions[1] == 1;
-        _logits = new NativeBuffer<float>((long)slots * folder.VocabularySize);
+        (_policy, _cache, _firstSlot, _slots, _tokens) = (policy, cache, firstSlot, slots, tokens);
+        _output = policy.Output(slots, Math.Max(slots, tokens));
+        _last = new int[slots];
+        _left = policy.Samples ? 1 : 0;
+        (_output as SampledOutput)?.Set(1, greedy: true);
     }
 
     /// <summary>Tokens computed so far, padding included; for reports.</summary>
     public long ComputedTokens { get; private set; }
 
-    public long Bytes => _logits.Bytes;
+    public long Bytes => _output.Bytes;
 
     /// <summary>Logits after the last token of the staged prompt.</summary>
-    public Span<float> Logits(int staged) => _logits.Span((long)staged * _folder.VocabularySize, _folder.VocabularySize);
+    public Span<float> Logits(int staged) => ((LogitsOutput)_output)[staged];
 
     /// <summary>Whether another prompt fits into the call beside <paramref name="count"/> others, when the longest has so many tokens.</summary>
     public bool Fits(int count, int longest) => count < _slots && (count == 0 || (count + 1) * longest <= _tokens);
@@ -40,7 +42,8 @@ internal sealed unsafe class Prefill : IDisposable
     /// <summary>Computes the prompts into the staging slots 0, 1, ….</summary>
     public void Run(IReadOnlyList<PreparedPrompt> prompts)
     {
-        int longest = prompts.Max(p => p.Tokens.Length);
+        // A single token is computed beside padding, for the reason of DecodeBatch.FewestRows.
+        int longest = Math.Max(prompts.Max(p => Length(p)), prompts.Count == 1 ? 2 : 1);
         if (prompts.Count == 1 && longest > _tokens)
         {
             for (int from = 0; from < longest; from += _tokens) Compute(prompts, from, Math.Min(_tokens, longest - from));
@@ -51,10 +54,13 @@ internal sealed unsafe class Prefill : IDisposable
         }
     }
 
+    /// <summary>Tokens of a prompt that are computed here: all, or where the graph draws, all but the last, which each sample's first step then takes.</summary>
+    private int Length(PreparedPrompt prompt) => Math.Max(1, prompt.Tokens.Length - _left);
+
     public void Dispose()
     {
         _run.Dispose();
-        _logits.Dispose();
+        _output.Dispose();
     }
 
     /// <summary>Columns from … from + width of the right-padded prompts; from > 0 only for a prompt alone.</summary>
@@ -65,35 +71,29 @@ internal sealed unsafe class Prefill : IDisposable
         for (int row = 0; row < rows; row++)
         {
             int[] tokens = prompts[row].Tokens;
-            int length = Math.Min(tokens.Length, total);
+            int length = Math.Min(Length(prompts[row]), total);
             for (int i = from; i < length; i++) ids.Pointer[((long)row * width) + i - from] = tokens[i];
             mask.Span((long)row * total, length).Fill(1);
+            _last[row] = length - 1 - from;
         }
 
-        using NativeBuffer<float>? every = _lastOnly ? null : new((long)rows * width * _folder.VocabularySize);
         OrtMemoryInfo cpu = OrtMemoryInfo.DefaultInstance;
         using OrtValue idsValue = OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Int64, [rows, width], ids.Address, ids.Bytes);
         using OrtValue maskValue = OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Int64, [rows, total], mask.Address, mask.Bytes);
-        using OrtValue logits = every is null
-            ? OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Float, [rows, 1, _folder.VocabularySize], _logits.Address, _logits.Bytes)
-            : OrtValue.CreateTensorValueWithData(cpu, TensorElementType.Float, [rows, width, _folder.VocabularySize], every.Address, every.Bytes);
         OrtValue[] cache = _cache.View(_firstSlot, rows);
+        IReadOnlyList<OrtValue> outputs = [];
         try
         {
-            using OrtIoBinding binding = PolicyBinding.Create(_session, _folder, idsValue, maskValue, logits, cache);
-            _session.RunWithBinding(_run, binding);
+            using OrtIoBinding binding = _policy.Bind(idsValue, maskValue, cache);
+            outputs = _output.Bind(binding, rows, width);
+            _policy.Session.RunWithBinding(_run, binding);
         }
         finally
         {
-            foreach (OrtValue value in cache) value.Dispose();
+            foreach (OrtValue value in cache.Concat(outputs)) value.Dispose();
         }
 
         ComputedTokens += (long)rows * width;
-        if (every is null) return;
-        for (int row = 0; row < rows; row++)
-        {
-            int last = Math.Min(prompts[row].Tokens.Length, total) - 1 - from;
-            every.Span((((long)row * width) + last) * _folder.VocabularySize, _folder.VocabularySize).CopyTo(Logits(row));
-        }
+        _output.Collect(rows, width, _last);
     }
 }

@@ -84,7 +84,7 @@ public sealed class RowSampler
         double logprob;
         if (options.Greedy)
         {
-            token = logits.IndexOf(max);
+            token = First(logits, max);
             logprob = 0;
         }
         else
@@ -156,6 +156,18 @@ public sealed class RowSampler
         }
 
         return from + token;
+    }
+
+    /// <summary>The first index of the row's largest value: whole blocks are passed over by their maxima.</summary>
+    private static int First(ReadOnlySpan<float> logits, float max)
+    {
+        for (int from = 0; from < logits.Length; from += BlockLength)
+        {
+            ReadOnlySpan<float> block = logits.Slice(from, Math.Min(BlockLength, logits.Length - from));
+            if (ExpKernel.Max(block) == max) return from + block.IndexOf(max);
+        }
+
+        return -1;
     }
 
     private void Penalise(Span<float> logits, ReadOnlySpan<int> prompt, ReadOnlySpan<int> response)

@@ -19,6 +19,12 @@ public sealed record GenerationJob
 
     public SamplingOptions Sampling { get; init; } = new();
 
+    /// <summary>Beam search instead of drawing, with the engine "ort"; null: draw.</summary>
+    public Beams.BeamSearchOptions? Beams { get; init; }
+
+    /// <summary>"cpu" or "cuda".</summary>
+    public string Device { get; init; } = "cpu";
+
     /// <summary>"ort" or "genai".</summary>
     public string Engine { get; init; } = "ort";
 

@@ -20,9 +20,10 @@ public sealed class GenerationStage : IDisposable
     /// <param name="policy">The folder.</param>
     /// <param name="engine">"ort" or "genai".</param>
     /// <param name="threads">0: all cores (GenAI chooses for itself).</param>
+    /// <param name="device">"cpu", or "cuda" for the engine ort.</param>
     /// <exception cref="BadModelException">The folder is no exported policy, or is damaged.</exception>
     /// <exception cref="EngineException">The native library is missing.</exception>
-    public static GenerationStage Open(string policy, string engine = "ort", int threads = 0)
+    public static GenerationStage Open(string policy, string engine = "ort", int threads = 0, string device = "cpu")
     {
         PolicyFolder folder = PolicyFolder.Open(policy);
         TokenizerCodec codec = TokenizerCodec.Open(folder);
@@ -30,7 +31,8 @@ public sealed class GenerationStage : IDisposable
         {
             return new GenerationStage(engine switch
             {
-                "ort" => new OrtEngine(folder, codec, new OrtEngineOptions { Threads = threads }, ownsCodec: true),
+                "ort" => new OrtEngine(folder, codec, new OrtEngineOptions { Threads = threads, Device = device }, ownsCodec: true),
+                "genai" when device != "cpu" => throw new ConfigurationException($"device is '{device}', which only the engine ort takes; the engine is genai."),
                 "genai" => new GenAiEngine(folder, codec, ownsCodec: true),
                 _ => throw new ConfigurationException($"engine is '{engine}'; it must be ort or genai."),
             });
@@ -49,7 +51,9 @@ public sealed class GenerationStage : IDisposable
     public GenerationSummary Run(GenerationJob job, Action<Rollout>? onRollout = null, CancellationToken cancellation = default)
     {
         IEnumerable<Prompt> prompts = PromptFile.Read(job.Prompts, job.PromptColumn).Where((_, index) => index % job.Shards == job.Shard);
-        return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
+        if (job.Beams is null) return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
+        if (Engine is not OrtEngine ort) throw new ConfigurationException("--beams needs the engine ort.");
+        return Write(ort.GenerateBeams(prompts, job.Beams, job.Sampling.Iteration, cancellation), job.Beams.Returned, job.Output, onRollout, cancellation);
     }
 
     /// <summary>Answers the prompts and writes the rollouts.</summary>
@@ -59,11 +63,13 @@ public sealed class GenerationStage : IDisposable
     /// <param name="onRollout">Called for every row written.</param>
     /// <param name="cancellation">Stops between tokens; then there is no file.</param>
     public GenerationSummary Run(
-        IEnumerable<Prompt> prompts, SamplingOptions sampling, string output, Action<Rollout>? onRollout = null, CancellationToken cancellation = default)
+        IEnumerable<Prompt> prompts, SamplingOptions sampling, string output, Action<Rollout>? onRollout = null, CancellationToken cancellation = default) =>
+        Write(Engine.Generate(prompts, sampling, cancellation), sampling.SamplesPerPrompt, output, onRollout, cancellation);
+
+    private GenerationSummary Write(IEnumerable<Rollout> rollouts, int perPrompt, string output, Action<Rollout>? onRollout, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
         long responses = 0, tokens = 0, eos = 0, length = 0;
-        IEnumerable<Rollout> rollouts = Engine.Generate(prompts, sampling, cancellation);
         using RolloutWriter writer = new(output);
         foreach (Rollout rollout in rollouts)
         {
@@ -78,7 +84,7 @@ public sealed class GenerationStage : IDisposable
         cancellation.ThrowIfCancellationRequested();
         writer.Complete();
         double all = Math.Max(1, responses);
-        return new GenerationSummary(responses / sampling.SamplesPerPrompt, responses, tokens, Stopwatch.GetElapsedTime(start).TotalSeconds, eos / all, length / all, Engine.PolicyHash);
+        return new GenerationSummary(responses / perPrompt, responses, tokens, Stopwatch.GetElapsedTime(start).TotalSeconds, eos / all, length / all, Engine.PolicyHash);
     }
 
     public void Dispose() => Engine.Dispose();

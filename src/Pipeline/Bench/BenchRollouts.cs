@@ -44,7 +44,7 @@ public static class BenchRollouts
             measurement.All();
             string processor = File.Exists("/proc/cpuinfo") ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "" : "";
             int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-            return new RolloutBenchResult(threads, options.Repeats, processor, measurement.Rows, measurement.Numbers);
+            return new RolloutBenchResult(threads, options.Repeats, processor, measurement.Rows, measurement.Numbers, measurement.LongRunMegabytes);
         }
         finally
         {
@@ -59,6 +59,8 @@ public static class BenchRollouts
         public List<RolloutBenchRow> Rows { get; } = [];
 
         public List<RolloutBenchNumber> Numbers { get; } = [];
+
+        public List<double> LongRunMegabytes { get; } = [];
 
         public void All()
         {
@@ -109,10 +111,11 @@ public static class BenchRollouts
             }
 
             double ratio = ours.Median / theirs.Median;
-            Rows.Add(new(name, "ort", batch, ours.Median, ratio, decode.Median / bare.Median, ours.PeakMegabytes));
-            Rows.Add(new(name, "genai", batch, theirs.Median, 1, null, theirs.PeakMegabytes));
-            Rows.Add(new(name, "bare", batch, bare.Median, null, 1, 0));
+            Rows.Add(new(name, "ort", batch, ours.Median, ratio, decode.Median / bare.Median, ours.CpuMilliseconds, ours.PeakMegabytes));
+            Rows.Add(new(name, "genai", batch, theirs.Median, 1, null, theirs.CpuMilliseconds, theirs.PeakMegabytes));
+            Rows.Add(new(name, "bare", batch, bare.Median, null, 1, 0, 0));
             Number($"{name}, batch {batch}: ratio to GenAI", ratio, "×", required);
+            Number($"{name}, batch {batch}: GenAI's processor time a token over ours", theirs.CpuMilliseconds / ours.CpuMilliseconds, "×", 0);
         }
 
         private void Share(string name, PolicyFolder folder, OrtEngine engine, int batch)
@@ -129,8 +132,8 @@ public static class BenchRollouts
             }
 
             double share = decode.Median / bare.Median;
-            Rows.Add(new(name, "ort", batch, ours.Median, null, share, ours.PeakMegabytes));
-            Rows.Add(new(name, "bare", batch, bare.Median, null, 1, 0));
+            Rows.Add(new(name, "ort", batch, ours.Median, null, share, ours.CpuMilliseconds, ours.PeakMegabytes));
+            Rows.Add(new(name, "bare", batch, bare.Median, null, 1, 0, 0));
             Number($"{name}, batch {batch}: decoding over the bare steps", share, "", .85);
         }
 
@@ -159,9 +162,9 @@ public static class BenchRollouts
                 theirs.Take(repeat, () => genai.Generate(few, repeat < 0 ? sampling with { MaxNewTokens = 4 } : sampling).Sum(r => (long)r.Length));
             }
 
-            Rows.Add(new(name, "ort", batch, ours.Median, ours.Median / theirs.Median, null, ours.PeakMegabytes));
-            Rows.Add(new(name, "genai", batch, theirs.Median, 1, null, theirs.PeakMegabytes));
-            Rows.Add(new("equal lengths", "ort", batch, equal.Median, null, null, equal.PeakMegabytes));
+            Rows.Add(new(name, "ort", batch, ours.Median, ours.Median / theirs.Median, null, ours.CpuMilliseconds, ours.PeakMegabytes));
+            Rows.Add(new(name, "genai", batch, theirs.Median, 1, null, theirs.CpuMilliseconds, theirs.PeakMegabytes));
+            Rows.Add(new("equal lengths", "ort", batch, equal.Median, null, null, equal.CpuMilliseconds, equal.PeakMegabytes));
             Number($"{name}, mean response", mean, "tokens", 0);
             Number($"{name}: useful tokens/s over those of equal lengths", ours.Median / equal.Median, "", .75);
         }
@@ -210,11 +213,13 @@ public static class BenchRollouts
             IEnumerable<Prompt> prompts = Enumerable.Range(0, options.LongRunResponses).Select(i => One(i, 4 + (i % 5), folder.VocabularySize));
             long responses = 0;
             double early = 0, late = 0;
+            int tenth = Math.Max(1, options.LongRunResponses / 10);
             foreach (Rollout rollout in engine.Generate(prompts, new SamplingOptions { MaxNewTokens = 4, BatchSize = 64 }, cancellation))
             {
                 responses++;
                 if (responses <= options.LongRunResponses / 5) early = Math.Max(early, ResidentMemoryEvery(responses));
                 else late = Math.Max(late, ResidentMemoryEvery(responses));
+                if (responses % tenth == 0) LongRunMegabytes.Add(Math.Round(ResidentMemory.NowMegabytes(), 1));
             }
 
             Number($"{name}: growth of resident memory after the first fifth of {responses} responses", late - early, "MB", 16, atMost: true);
@@ -252,6 +257,7 @@ public static class BenchRollouts
         private sealed class Samples
         {
             private readonly List<double> _rates = [];
+            private readonly List<double> _processor = []; // ms a token
 
             public double Last { get; private set; }
 
@@ -261,14 +267,18 @@ public static class BenchRollouts
 
             public double Median => Measurement.Median(_rates);
 
+            public double CpuMilliseconds => Measurement.Median(_processor);
+
             public void Take(int repeat, Func<long> draw)
             {
                 // Threads of the engine before stop spinning, so that they do not take from this one.
                 Thread.Sleep(100);
                 ResidentMemory.ResetPeak();
+                TimeSpan before = Environment.CpuUsage.TotalTime;
                 long start = Stopwatch.GetTimestamp();
                 long tokens = draw();
                 LastSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                if (repeat >= 0) _processor.Add((Environment.CpuUsage.TotalTime - before).TotalMilliseconds / tokens);
                 PeakMegabytes = Math.Max(PeakMegabytes, ResidentMemory.PeakMegabytes());
                 Add(repeat, tokens / LastSeconds);
             }

@@ -25,6 +25,7 @@ public sealed class RunLoop : IDisposable
     private readonly List<MetricRow> _rows = [];
     private readonly List<string> _warnings = [];
     private PolicySession _session;
+    private WeightHandOver? _handOver;
     private long _tokensTotal;
 
     private RunLoop(RunConfig config, RunDirectory run, int finished)
@@ -142,7 +143,7 @@ public sealed class RunLoop : IDisposable
         progress.Advance(stepsEach - stepsDone);
         long afterOptimization = Stopwatch.GetTimestamp();
         ExportedPolicy exported = _session.ExportPolicy(paths.Policy);
-        _generation.Engine.Reopen(PolicyFolder.Open(paths.Policy));
+        GiveToEngine(PolicyFolder.Open(paths.Policy));
 
         Dictionary<string, double> row = trained.ToDictionary();
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
@@ -165,6 +166,25 @@ public sealed class RunLoop : IDisposable
         (row["time/memory_bytes"], row["time/peak_memory_bytes"]) = (process.WorkingSet64, process.PeakWorkingSet64);
         foreach (string warning in _health.Look(i, row)) Log.Warning(warning);
         return row;
+    }
+
+    /// <summary>The engine goes on with the trained weights: from the trainer's memory, or from the folder where it takes none. The hash is the folder's.</summary>
+    private void GiveToEngine(PolicyFolder exported)
+    {
+        IRolloutEngine engine = _generation.Engine;
+        if (!engine.TakesWeights || _config.Device != "cpu")
+        {
+            engine.Reopen(exported);
+            return;
+        }
+
+        if (_handOver?.Policy != _session.Policy)
+        {
+            _handOver?.Dispose();
+            _handOver = new WeightHandOver(_session.Policy);
+        }
+
+        engine.UpdateWeights(_handOver.Now(), Task.Run(exported.Hash));
     }
 
     /// <summary>Called when the metrics are on disk: seals the iteration, writes its checkpoint, removes what is no longer needed to go on.</summary>
@@ -233,6 +253,7 @@ public sealed class RunLoop : IDisposable
     {
         Log.WarningTold -= _warnings.Add;
         _checkpoints.Dispose();
+        _handOver?.Dispose();
         _generation.Dispose();
         _scoring.Dispose();
         _session.Dispose();

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.ML.OnnxRuntime;
 using NUnit.Framework;
 using Rlhf.Core;
 using Rlhf.Generation.Ort;
@@ -15,8 +14,8 @@ public sealed class OrtSchedulerTests
     {
         PolicyFolder folder = TestPolicies.Random(context: 300);
         SamplingOptions options = new() { MaxNewTokens = 250, MinNewTokens = 250, BatchSize = batch };
-        using InferenceSession session = OrtSessionFactory.Open(folder, TwoThreads);
-        using OrtWorkspace work = new(folder, session, batch, 300, TwoThreads);
+        using PolicySession policy = OrtSessionFactory.Open(folder, TwoThreads);
+        using OrtWorkspace work = new(policy, batch, 300, TwoThreads);
         using PromptQueue queue = new([.. Enumerable.Range(0, batch).Select(i => Prompts.OfLength(i, 8, 61))], null, folder, 512);
         OrtScheduler scheduler = new(folder, work, options, queue, null, new OrderedOutput<Row>(), TwoThreads);
         for (int step = 0; step < 60; step++) scheduler.Step(default);

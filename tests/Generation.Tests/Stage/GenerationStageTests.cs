@@ -1,5 +1,7 @@
 using NUnit.Framework;
 using Rlhf.Core;
+using Rlhf.Generation.Beams;
+using Rlhf.Generation.Ort;
 using Rlhf.Trajectories;
 
 namespace Rlhf.Generation.Tests.Stage;
@@ -59,6 +61,25 @@ public sealed class GenerationStageTests
     }
 
     [Test]
+    public void BeamSearchOnTheCommandLineWritesTheBestHypotheses()
+    {
+        PolicyFolder policy = TestPolicies.Stories260K();
+        string[] args = ["--policy", policy.Path, "--prompts", WritePrompts(3), "--max-new-tokens", "12", "--beams", "4", "--length-penalty", "0.5", "--samples-per-prompt", "2", "--threads", "2", "--out", In("o.parquet")];
+        Assert.That(Command(args, out string told), Is.Zero, told);
+        List<Rollout> rows = [.. RolloutFile.Read(In("o.parquet"))];
+        Assert.That(rows.Select(r => (r.PromptId, r.SampleId)), Is.EqualTo(Enumerable.Range(0, 6).Select(i => ($"{i / 2}", i % 2))));
+        using OrtEngine engine = new(policy, null, new OrtEngineOptions { Threads = 2, Spinning = false });
+        foreach (Rollout row in rows)
+        {
+            BeamHypothesis expected = engine.BeamSearch(new Prompt { Id = "a", Text = "", Tokens = row.PromptTokens }, new() { Beams = 4, LengthPenalty = .5, MaxNewTokens = 12 })[row.SampleId];
+            Assert.That(row.ResponseTokens, Is.EqualTo(expected.EndToken is int end ? [.. expected.Tokens, end] : expected.Tokens));
+            Assert.That(row.PolicyLogprobs.Sum(p => (double)p), Is.EqualTo(expected.SumLogprob).Within(1e-3));
+            double[][] logprobs = WholeSequence.Logprobs(policy, [.. row.PromptTokens, .. row.ResponseTokens], 1);
+            for (int i = 0; i < row.ResponseTokens.Length; i++) Assert.That(row.PolicyLogprobs[i], Is.EqualTo(logprobs[row.PromptTokens.Length - 1 + i][row.ResponseTokens[i]]).Within(1e-4));
+        }
+    }
+
+    [Test]
     public void StopStringsEndResponsesWhereverTokenBordersFall()
     {
         string prompts = WritePrompts(10);
@@ -99,6 +120,10 @@ public sealed class GenerationStageTests
     [TestCase("--set generation.top_q=1", 2, "top_q")]
     [TestCase("--out /proc/rollouts.parquet", 3, "/proc")]
     [TestCase("--forbid-token 99999", 2, "99999")]
+    [TestCase("--beams 40", 2, "beams is 40")]
+    [TestCase("--beams 2 --samples-per-prompt 3", 2, "samples_per_prompt is 3")]
+    [TestCase("--beams 2 --engine genai", 2, "--beams needs the engine ort")]
+    [TestCase("--device cuda --engine genai", 2, "only the engine ort")]
     public void BadInputHasItsExitCodeAndMessage(string extra, int code, string expected)
     {
         Dictionary<string, string> args = new() { ["--policy"] = TestPolicies.Stories260K().Path, ["--prompts"] = WritePrompts(2), ["--out"] = In("o.parquet"), ["--threads"] = "2" };
