@@ -77,9 +77,9 @@ internal static class OrtSessionFactory
 
     /// <summary>Logits have the vocabulary in the last dimension, in the middle one (rollout.onnx), or stay in the graph (sampled.onnx).</summary>
     private static string? Vocabulary(PolicyFolder folder, IReadOnlyDictionary<string, NodeMetadata> outputs) =>
-        outputs.ContainsKey("tokens") || (outputs.TryGetValue(folder.Logits, out NodeMetadata? logits) && logits.Dimensions is [_, var middle, _] && middle == folder.VocabularySize)
+        outputs.ContainsKey("tokens")
             ? null
-            : Size(outputs, folder.Logits, 2, folder.VocabularySize);
+            : Size(outputs, folder.Logits, outputs.TryGetValue(folder.Logits, out NodeMetadata? logits) && logits.Dimensions is [_, > 1, _] ? 1 : 2, folder.VocabularySize);
 
     private static string? Size(IReadOnlyDictionary<string, NodeMetadata> nodes, string name, int axis, int expected)
     {
