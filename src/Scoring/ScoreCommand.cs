@@ -24,13 +24,14 @@ public static partial class ScoreCommand
         var reference = new Option<string>("--reference") { Description = "Policy ONNX folder whose log-probs of the responses are added.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         var prompt = new Option<string>("--prompt-column") { Description = "Column of prompts; may be missing when not named.", HelpName = "C", DefaultValueFactory = _ => "prompt" };
         var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
-        var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 8192 };
+        var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 1024 };
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var programs = new Option<string[]>("--reward-program") { Description = "Shell command that reads one JSON row a line and answers {\"reward\": …} a line; repeatable. NAME@W=COMMAND names and weighs it.", HelpName = "COMMAND", DefaultValueFactory = _ => [] };
         var endpoints = new Option<string[]>("--reward-url") { Description = "HTTP endpoint: {\"rows\": […]} is answered by {\"rewards\": […]}; repeatable. NAME@W=URL names and weighs it.", HelpName = "URL", DefaultValueFactory = _ => [] };
         var assemblies = new Option<string[]>("--reward-assembly") { Description = ".NET assembly with a public class that implements IRewardFunction; repeatable. NAME@W=FILE.dll names and weighs it.", HelpName = "FILE.dll", DefaultValueFactory = _ => [] };
         var timeout = new Option<double>("--reward-timeout") { Description = "Seconds to wait for one answer of a program or endpoint.", HelpName = "S", DefaultValueFactory = _ => 60 };
         var windowRows = new Option<int>("--window-rows") { Description = "Rows sorted by length together; a stopped run goes on after the last finished window.", HelpName = "N", DefaultValueFactory = _ => ScoringStage.WindowRows };
+        var shard = new Option<string>("--shard") { Description = "Scores and writes only part i of n (i from 0): contiguous, disjoint, together the whole. For array jobs; give each part an output of its own.", HelpName = "i/n", DefaultValueFactory = _ => "" };
         var transform = new Option<string>("--transform") { Description = "What is done to a reward model's output: none, sigmoid (P of a binary model), log_sigmoid.", DefaultValueFactory = _ => "none" };
         transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
@@ -38,7 +39,7 @@ public static partial class ScoreCommand
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
             input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform,
-            programs, endpoints, assemblies, timeout, windowRows,
+            programs, endpoints, assemblies, timeout, windowRows, shard,
         };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -48,12 +49,13 @@ public static partial class ScoreCommand
             RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
             rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads) with { Transform = parsed.GetValue(transform)! }));
             rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
-            int budget = parsed.GetValue(tokens);
+            int budget = parsed.GetValue(tokens), threadCount = parsed.GetValue(threads);
             if (common.Config is not null || common.Set.Count > 0)
             {
                 RunConfig run = common.Load<RunConfig>();
                 if (rewards.Count == 0) rewards.AddRange(run.Scoring.Rewards);
                 if (parsed.GetResult(tokens) is null or { Implicit: true }) budget = run.Scoring.BatchTokens;
+                if (parsed.GetResult(threads) is null or { Implicit: true }) threadCount = run.Threads;
             }
 
             double seconds = parsed.GetValue(timeout);
@@ -70,8 +72,8 @@ public static partial class ScoreCommand
             var job = new ScoringJob
             {
                 Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!, Rewards = rewards, Reference = parsed.GetValue(reference)!,
-                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = parsed.GetValue(threads),
-                WindowRows = parsed.GetValue(windowRows),
+                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = threadCount,
+                WindowRows = parsed.GetValue(windowRows), Shard = parsed.GetValue(shard) is { Length: > 0 } part ? Shard.Parse(part) : null,
             };
             Run(job, outside, common.DryRun, cancellation);
             return Task.FromResult((int)ExitCode.Done);
@@ -89,6 +91,7 @@ public static partial class ScoreCommand
         }
 
         long total = Count(job.Input), start = Stopwatch.GetTimestamp();
+        if (job.Shard is { } shard) total = shard.Range(total).Count;
         ScoringSummary summary;
         using (var progress = new ProgressReport("scoring", total, "rows"))
         {

@@ -106,7 +106,7 @@ public sealed record ScoringConfig
     public IReadOnlyList<RewardSourceConfig> Rewards { get; init; } = [];
 
     [Doc("Most tokens of one scoring batch, padding included."), Range(16, 1e9)]
-    public int BatchTokens { get; init; } = 8192;
+    public int BatchTokens { get; init; } = 1024;
 }
 
 /// <summary>One reward: a model folder or a rule.</summary>

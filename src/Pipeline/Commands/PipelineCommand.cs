@@ -21,6 +21,7 @@ public static class PipelineCommand
         new Command("bench", "Measurements that others can repeat.")
         {
             Bench.BenchRolloutsCommand.Create(),
+            Bench.BenchScoringCommand.Create(),
             Bench.BenchAlgorithmsCommand.Create(),
             Bench.RobustnessCommands.Kills(),
             Bench.RobustnessCommands.Disk(),

@@ -6,13 +6,16 @@ namespace Rlhf.Scoring;
 
 /// <summary>
 /// Log-probs of given responses under a policy folder (the reference): <c>scorer.onnx</c> takes log-softmax in chunks of rows, so no
-/// [tokens, vocabulary] array exists.
+/// [tokens, vocabulary] array exists. Batches may be scored from several threads at once.
 /// </summary>
 public sealed class LogProbScorer : IDisposable
 {
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
+    private long _scored, _computed;
 
+    /// <param name="folder">Policy folder with <c>scorer.onnx</c>.</param>
+    /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
     public LogProbScorer(string folder, int threads = 0)
     {
         Folder = folder;
@@ -27,10 +30,10 @@ public sealed class LogProbScorer : IDisposable
     public int MaxLength { get; }
 
     /// <summary>Real tokens read so far.</summary>
-    public long TokensScored { get; private set; }
+    public long TokensScored => Interlocked.Read(ref _scored);
 
     /// <summary>Tokens computed so far, padding included.</summary>
-    public long TokensComputed { get; private set; }
+    public long TokensComputed => Interlocked.Read(ref _computed);
 
     /// <summary>Scores one batch of prompt + response.</summary>
     /// <param name="sequences">(prompt tokens, response tokens) of all rows of the window.</param>
@@ -39,17 +42,17 @@ public sealed class LogProbScorer : IDisposable
     /// <param name="logProbs">Written at the rows' indices: [responseLength] nats each.</param>
     public void Score(IReadOnlyList<(int[] Prompt, int[] Response)> sequences, ReadOnlySpan<int> rows, double temperature, float[][] logProbs)
     {
-        int time = 0, tokens = 0;
+        int time = 0, tokens = 0, real = 0;
         foreach (int r in rows)
         {
             (int[] prompt, int[] response) = sequences[r];
             time = Math.Max(time, prompt.Length + response.Length - 1); // the last token is predicted, never read
             tokens += response.Length;
-            TokensScored += prompt.Length + response.Length - 1;
+            real += prompt.Length + response.Length - 1;
         }
 
-        TokensComputed += (long)rows.Length * time;
-
+        Interlocked.Add(ref _scored, real);
+        Interlocked.Add(ref _computed, (long)rows.Length * time);
         long[] ids = new long[rows.Length * time], positions = new long[tokens], targets = new long[tokens];
         int[] lengths = new int[rows.Length];
         int at = 0;

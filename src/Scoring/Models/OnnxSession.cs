@@ -8,7 +8,7 @@ internal static class OnnxSession
 {
     /// <param name="folder">ONNX folder.</param>
     /// <param name="file">Graph in the folder.</param>
-    /// <param name="threads">0: all cores.</param>
+    /// <param name="threads">Threads inside one call; 0: all cores. 1 where calls run side by side.</param>
     public static InferenceSession Open(string folder, string file, int threads)
     {
         string path = Path.Combine(folder, file);
@@ -18,7 +18,8 @@ internal static class OnnxSession
         }
 
         OnnxFile.Check(path); // before the engine reads it: every weight lies inside the folder
-        using var options = new SessionOptions { IntraOpNumThreads = threads, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        using var options = new SessionOptions { IntraOpNumThreads = threads, EnableMemoryPattern = false, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        // Memory patterns are kept for every shape, and nearly every batch has a shape of its own.
         // Spinning workers would take the cores from the other engines of the process.
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
         try

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
@@ -5,7 +6,10 @@ using Rlhf.Tokenization;
 
 namespace Rlhf.Scoring;
 
-/// <summary>A reward model on ONNX Runtime: texts in, one number each out. It has its own tokenizer, which need not be the policy's.</summary>
+/// <summary>
+/// A reward model on ONNX Runtime: texts in, one number each out. It has its own tokenizer, which need not be the policy's. Batches may be
+/// scored from several threads at once.
+/// </summary>
 public sealed class RewardModel : IDisposable
 {
     private readonly InferenceSession _session;
@@ -13,7 +17,7 @@ public sealed class RewardModel : IDisposable
     private readonly RunOptions _run = new();
 
     /// <param name="folder">ONNX folder with <c>rlhf_config.json</c>.</param>
-    /// <param name="threads">0: all cores.</param>
+    /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
     /// <param name="maxLength">Longest text in tokens; longer ones keep BOS and their end. 0: as long as the model's positions.</param>
     public RewardModel(string folder, int threads = 0, int maxLength = 0)
     {
@@ -62,24 +66,33 @@ public sealed class RewardModel : IDisposable
     {
         int time = 0;
         foreach (int r in rows) time = Math.Max(time, tokens[r].Length);
-        long[] ids = new long[rows.Length * time];
+        long[] ids = ArrayPool<long>.Shared.Rent(rows.Length * time);
         int[] lengths = new int[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
+        try
         {
-            int[] text = tokens[rows[i]];
-            lengths[i] = text.Length;
-            for (int t = 0; t < text.Length; t++) ids[(i * time) + t] = text[t];
-        }
+            for (int i = 0; i < rows.Length; i++)
+            {
+                int[] text = tokens[rows[i]];
+                lengths[i] = text.Length;
+                Span<long> row = ids.AsSpan(i * time, time);
+                for (int t = 0; t < text.Length; t++) row[t] = text[t];
+                row[text.Length..].Clear();
+            }
 
-        using OrtValue input = OrtValue.CreateTensorValueFromMemory(ids, [rows.Length, time]);
-        using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
-        using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
-            Folder, () => _session.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
-        ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
-        for (int i = 0; i < rows.Length; i++)
+            using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, ids.AsMemory(0, rows.Length * time), [rows.Length, time]);
+            using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
+            using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
+                Folder, () => _session.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
+            ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
+            for (int i = 0; i < rows.Length; i++)
+            {
+                if (!float.IsFinite(values[i])) throw new NumericalException($"The reward model in {Folder} gave {values[i]} for row {rows[i]} of the batch; its weights or the input are broken.");
+                scores[rows[i]] = values[i];
+            }
+        }
+        finally
         {
-            if (!float.IsFinite(values[i])) throw new NumericalException($"The reward model in {Folder} gave {values[i]} for row {rows[i]} of the batch; its weights or the input are broken.");
-            scores[rows[i]] = values[i];
+            ArrayPool<long>.Shared.Return(ids);
         }
     }
 

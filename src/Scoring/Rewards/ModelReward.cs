@@ -9,9 +9,10 @@ internal sealed class ModelReward : RewardSource
     private readonly EnsembleRule _ensemble;
     private readonly bool _responseOnly;
     private readonly string _transform;
+    private readonly int _workers;
 
-    private ModelReward(RewardSourceConfig config, string name, IReadOnlyList<RewardModel> models, EnsembleRule ensemble)
-        : base(name, config.Weight) => (_models, _ensemble, _responseOnly, _transform) = (models, ensemble, config.Input == RewardInput.Response, config.Transform);
+    private ModelReward(RewardSourceConfig config, string name, IReadOnlyList<RewardModel> models, EnsembleRule ensemble, int workers)
+        : base(name, config.Weight) => (_models, _ensemble, _responseOnly, _transform, _workers) = (models, ensemble, config.Input == RewardInput.Response, config.Transform, workers);
 
     internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
 
@@ -27,9 +28,9 @@ internal sealed class ModelReward : RewardSource
         var models = new List<RewardModel>();
         try
         {
-            foreach (string folder in folders) models.Add(new RewardModel(folder, threads));
+            foreach (string folder in folders) models.Add(new RewardModel(folder, threads: 1)); // batches run side by side
             string name = config.Name.Length > 0 ? config.Name : isEnsemble ? "ensemble" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(text)));
-            return new ModelReward(config, name, models, ensemble);
+            return new ModelReward(config, name, models, ensemble, BatchWorkers.Count(threads));
         }
         catch
         {
@@ -38,9 +39,14 @@ internal sealed class ModelReward : RewardSource
         }
     }
 
-    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    /// <returns>int[models][rows][] tokens.</returns>
+    public override object? Prepare(IReadOnlyList<RuleInput> rows) =>
+        _models.Select(m => rows.Select(r => m.Encode(_responseOnly ? r.Response : r.Prompt + r.Response)).ToArray()).ToArray();
+
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
-        double[][] scores = [.. _models.Select(m => Score(m, rows, batchTokens, cancellation))];
+        int[][][] tokens = (int[][][])prepared!;
+        double[][] scores = [.. _models.Select((m, i) => Score(m, tokens[i], batchTokens, cancellation))];
         var result = new RewardValue[rows.Count];
         double[] own = new double[_models.Count];
         for (int i = 0; i < result.Length; i++)
@@ -52,16 +58,16 @@ internal sealed class ModelReward : RewardSource
         return result;
     }
 
-    private double[] Score(RewardModel model, IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    private double[] Score(RewardModel model, int[][] tokens, int batchTokens, CancellationToken cancellation)
     {
-        int[][] tokens = [.. rows.Select(r => model.Encode(_responseOnly ? r.Response : r.Prompt + r.Response))];
-        double[] scores = new double[rows.Count];
-        foreach (int[] batch in TokenBudget.Cut([.. tokens.Select(t => t.Length)], batchTokens))
+        int[] lengths = [.. tokens.Select(t => t.Length)];
+        double[] scores = new double[tokens.Length];
+        List<int[]> batches = TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, _workers));
+        BatchWorkers.Run(batches, _workers, batch => model.Score(tokens, batch, scores), cancellation);
+        foreach (int[] batch in batches)
         {
-            cancellation.ThrowIfCancellationRequested();
-            model.Score(tokens, batch, scores);
-            TokensScored += batch.Sum(i => (long)tokens[i].Length);
-            TokensComputed += (long)batch.Length * batch.Max(i => tokens[i].Length);
+            TokensScored += batch.Sum(i => (long)lengths[i]);
+            TokensComputed += (long)batch.Length * batch.Max(i => lengths[i]);
         }
 
         return scores;

@@ -9,7 +9,7 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
 
     internal override string Fingerprint => reward.Source;
 
-    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
         IReadOnlyList<RewardValue> values = _function.Score(rows, cancellation);
         if (values.Count != rows.Count) throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {values.Count} rewards for {rows.Count} rows; expected one a row.");

@@ -19,11 +19,18 @@ public abstract class RewardSource(string name, double weight) : IDisposable
     /// <summary>Tokens computed so far, padding included.</summary>
     public long TokensComputed { get; protected set; }
 
+    /// <summary>What can be done for a window while the one before it is computed (tokenising); called from one other thread.</summary>
+    public virtual object? Prepare(IReadOnlyList<RuleInput> rows) => null;
+
     /// <summary>Rewards of a window of rows.</summary>
     /// <param name="rows">The window.</param>
+    /// <param name="prepared">What <see cref="Prepare"/> gave for it.</param>
     /// <param name="batchTokens">Most tokens of one batch.</param>
     /// <param name="cancellation">Honoured between batches.</param>
-    public abstract RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation);
+    public abstract RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation);
+
+    /// <summary>Prepares and scores a window.</summary>
+    public RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation) => Score(rows, Prepare(rows), batchTokens, cancellation);
 
     /// <summary>What the rewards depend on, for telling whether a stopped run is the same run.</summary>
     internal abstract string Fingerprint { get; }

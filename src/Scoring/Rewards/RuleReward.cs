@@ -10,7 +10,7 @@ internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
 
     internal override string Fingerprint => config.Rule;
 
-    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
         var result = new RewardValue[rows.Count];
         for (int i = 0; i < rows.Count; i++)

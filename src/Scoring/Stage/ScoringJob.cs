@@ -20,14 +20,17 @@ public sealed record ScoringJob
 
     public string ResponseColumn { get; init; } = "response";
 
-    /// <summary>Most tokens of one batch, padding included.</summary>
-    public int BatchTokens { get; init; } = 8192;
+    /// <summary>Most tokens of one batch, padding included: what fits the caches is faster than more.</summary>
+    public int BatchTokens { get; init; } = 1024;
 
     /// <summary>Temperature of reference log-probs where the rows do not tell their own.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>Most rows of a window: rows are sorted by length inside one, and a stopped run goes on after the last finished one.</summary>
     public int WindowRows { get; init; } = ScoringStage.WindowRows;
+
+    /// <summary>Only this part of the rows is scored and written; null: all.</summary>
+    public Shard? Shard { get; init; }
 
     /// <summary>0: all cores.</summary>
     public int Threads { get; init; }

@@ -62,6 +62,9 @@ internal sealed class ScoringRows : IDisposable
         _further = [.. asked.Select(c => (c, _reader.Find(c))).Where(c => c.Item2 >= 0)];
     }
 
+    /// <summary>Number of rows of all files; reads text files once.</summary>
+    public long Count() => _reader.CountRows();
+
     /// <summary>Rows in file order, in windows whose cuts depend on the data alone.</summary>
     /// <param name="rows">Most rows of a window.</param>
     /// <param name="range">Which rows; null: all.</param>

@@ -36,7 +36,7 @@ public sealed class ScoringStage : IDisposable
         try
         {
             if (reference.Length == 0) return;
-            _reference = new LogProbScorer(reference, threads);
+            _reference = new LogProbScorer(reference, threads: 1); // batches run side by side
             _referenceTokenizer = Tokenizer.Open(reference);
         }
         catch
@@ -63,11 +63,12 @@ public sealed class ScoringStage : IDisposable
         _ = FileFormats.Of(job.Output);
         if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
         using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns));
+        (long First, long Count)? range = job.Shard is { } shard ? shard.Range(rows.Count()) : null;
         using ScoringWork work = ScoringWork.Open(job.Output, Fingerprint(job), _sources.Count);
         if (work.Rows > 0) Log.Info($"{job.Output}: a run was stopped after {work.Rows.ToString("N0", CultureInfo.InvariantCulture)} rows; going on from there.");
         try
         {
-            Compute(job, rows, work, progress, cancellation);
+            Compute(job, rows, range, work, progress, cancellation);
         }
         catch (OperationCanceledException) when (work.Rows > 0)
         {
@@ -75,33 +76,56 @@ public sealed class ScoringStage : IDisposable
         }
 
         var tally = new ScoringTally(_sources);
-        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)));
+        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)), range);
         work.Complete();
         return tally.Summary();
     }
 
-    private void Compute(ScoringJob job, ScoringRows rows, ScoringWork work, Action<long>? progress, CancellationToken cancellation)
+    private void Compute(ScoringJob job, ScoringRows rows, (long First, long Count)? range, ScoringWork work, Action<long>? progress, CancellationToken cancellation)
     {
-        long before = work.Rows, seen = 0;
-        foreach (List<ScoringRow> window in rows.Windows(job.WindowRows))
+        foreach (Window window in LookAhead.Of(Prepared(rows.Windows(job.WindowRows, range), work.Rows), cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
-            seen += window.Count;
-            if (seen > before)
+            if (window.Prepared is { } prepared)
             {
-                RuleInput[] inputs = [.. window.Select(r => r.Input)];
-                RewardValue[][] rewards = [.. _sources.Select(s => s.Score(inputs, job.BatchTokens, cancellation))];
-                float[][]? reference = _reference is null ? null : Reference(window, job, cancellation);
-                work.Append([.. window.Select((_, i) => new RowResult([.. rewards.Select(r => r[i])], reference?[i]))]);
+                RewardValue[][] rewards = [.. _sources.Select((s, i) => s.Score(window.Inputs, prepared[i], job.BatchTokens, cancellation))];
+                float[][]? reference = window.Sequences is null ? null : Reference(window.Rows, window.Sequences, job, cancellation);
+                work.Append([.. window.Rows.Select((_, i) => new RowResult([.. rewards.Select(r => r[i])], reference?[i]))]);
             }
 
-            progress?.Invoke(seen);
+            progress?.Invoke(window.Seen);
         }
     }
 
-    private float[][] Reference(List<ScoringRow> window, ScoringJob job, CancellationToken cancellation)
+    // Reading and tokenising, on a thread beside the one that computes. Windows of an earlier run are only counted.
+    private IEnumerable<Window> Prepared(IEnumerable<List<ScoringRow>> windows, long before)
     {
-        (int[] Prompt, int[] Response)[] sequences = [.. window.Select(Tokens)];
+        long seen = 0;
+        foreach (List<ScoringRow> rows in windows)
+        {
+            seen += rows.Count;
+            if (seen <= before)
+            {
+                yield return new Window(seen, rows, [], null, null);
+                continue;
+            }
+
+            RuleInput[] inputs = [.. rows.Select(r => r.Input)];
+            yield return new Window(seen, rows, inputs, [.. _sources.Select(s => s.Prepare(inputs))], _reference is null ? null : [.. rows.Select(Tokens)]);
+        }
+    }
+
+    /// <summary>Some rows, ready to be computed.</summary>
+    /// <param name="Seen">Rows up to the end of this window.</param>
+    /// <param name="Rows">The rows.</param>
+    /// <param name="Inputs">What rewards see.</param>
+    /// <param name="Prepared">[sources]; null: an earlier run has computed the window.</param>
+    /// <param name="Sequences">Tokens for the reference, where there is one.</param>
+    private sealed record Window(long Seen, List<ScoringRow> Rows, RuleInput[] Inputs, object?[]? Prepared, (int[] Prompt, int[] Response)[]? Sequences);
+
+    private float[][] Reference(List<ScoringRow> window, (int[] Prompt, int[] Response)[] sequences, ScoringJob job, CancellationToken cancellation)
+    {
+        int workers = BatchWorkers.Count(_threads);
         float[][] logProbs = new float[window.Count][];
         // Rows drawn at different temperatures cannot share a batch; an empty response has nothing to be scored.
         for (int i = 0; i < logProbs.Length; i++) logProbs[i] = [];
@@ -109,11 +133,9 @@ public sealed class ScoringStage : IDisposable
         foreach (IGrouping<double, int> group in filled.GroupBy(i => window[i].Temperature ?? job.Temperature))
         {
             int[] members = [.. group];
-            foreach (int[] batch in TokenBudget.Cut([.. members.Select(i => sequences[i].Prompt.Length + sequences[i].Response.Length)], job.BatchTokens))
-            {
-                cancellation.ThrowIfCancellationRequested();
-                _reference!.Score(sequences, [.. batch.Select(i => members[i])], group.Key, logProbs);
-            }
+            int[] lengths = [.. members.Select(i => sequences[i].Prompt.Length + sequences[i].Response.Length)];
+            List<int[]> batches = TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, job.BatchTokens, workers));
+            BatchWorkers.Run(batches, workers, batch => _reference!.Score(sequences, [.. batch.Select(i => members[i])], group.Key, logProbs), cancellation);
         }
 
         return logProbs;
@@ -139,7 +161,7 @@ public sealed class ScoringStage : IDisposable
     // All that the numbers depend on. Null where the input's files cannot be listed: then no run counts as the same.
     private string? Fingerprint(ScoringJob job) => FileStamp.OfInput(job.Input) is not { } input ? null : string.Join('\n',
     [
-        input, job.PromptColumn, job.ResponseColumn, $"{job.BatchTokens} {job.WindowRows} {job.Temperature:R} {_threads}",
+        input, job.PromptColumn, job.ResponseColumn, $"{job.BatchTokens} {job.WindowRows} {job.Temperature:R} {_threads} {job.Shard}",
         _reference is null ? "" : FileStamp.OfFolder(_reference.Folder),
         .. _sources.Select(s => $"{s.Name}: {s.Fingerprint}"),
     ]);

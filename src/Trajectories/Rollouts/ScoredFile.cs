@@ -27,10 +27,14 @@ public static class ScoredFile
     }
 
     /// <summary>Copies any table with all its columns and adds the scores, one for each row in the input's order.</summary>
+    /// <param name="input">File or pattern.</param>
+    /// <param name="output">File.</param>
+    /// <param name="scores">One for each row.</param>
+    /// <param name="range">Only these rows of the input are copied; null: all.</param>
     /// <exception cref="BadDataException">The number of scores differs from the rows, a score is NaN, or the place cannot be written.</exception>
-    public static void Augment(string input, string output, IEnumerable<RowScores> scores)
+    public static void Augment(string input, string output, IEnumerable<RowScores> scores, (long First, long Count)? range = null)
     {
-        using TableAugmenter augmenter = TableAugmenter.Create(input, output, ScoreSchema.Columns);
+        using TableAugmenter augmenter = TableAugmenter.Create([input], output, ScoreSchema.Columns, range);
         foreach (RowScores row in scores)
         {
             ScoreSchema.Check($"{output}, row {augmenter.Rows.RowCount + 1}", row, null);

@@ -139,9 +139,10 @@ public sealed class DataReader : IDisposable
         string table = source.Table();
         IReadOnlyList<(string Name, string SqlType)> described = source.Describe(session, table);
         bool textFormat = source.Format != FileFormat.Parquet;
-        if (textFormat && wanted.Any(w => described.All(d => d.Name != w.Name)) && source.Format != FileFormat.Csv)
+        bool unseen = wanted.Any(w => described.All(d => d.Name != w.Name)), whole = wanted.Any(w => Sql.IsInteger(w.Type) && described.Any(d => d.Name == w.Name));
+        if (textFormat && (unseen || whole) && source.Format != FileFormat.Csv)
         {
-            // The field may appear only after the rows that are sampled.
+            // The field may appear, or a fraction among its integers (which would be rounded), only after the rows that are sampled.
             described = source.Describe(session, source.Table(wholeFile: true));
         }
 

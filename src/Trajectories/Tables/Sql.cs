@@ -87,6 +87,8 @@ internal static partial class Sql
         return wanted switch
         {
             ColumnType.Json or ColumnType.Messages when sqlType is not ("VARCHAR" or "JSON") => $"CAST(to_json({column}) AS VARCHAR)",
+            // DuckDB would round a fraction without a word.
+            _ when IsInteger(wanted) && sqlType == "VARCHAR" => $"CAST(CASE WHEN regexp_matches({column}, '\\.0*[1-9]|[eE]-') THEN 'no whole number: ' || {column} ELSE {column} END AS {type})",
             ColumnType.DoubleMap when sqlType is "VARCHAR" or "JSON" => $"CAST(CAST({column} AS JSON) AS {type})",
             ColumnType.DoubleMap when sqlType.StartsWith("STRUCT(", StringComparison.Ordinal) => $"CAST(to_json({column}) AS {type})",
             _ => $"CAST({column} AS {type})",
@@ -102,6 +104,9 @@ internal static partial class Sql
     public static bool IsNested(string sqlType) =>
         sqlType.EndsWith(']') || sqlType.StartsWith("STRUCT(", StringComparison.Ordinal) || sqlType.StartsWith("MAP(", StringComparison.Ordinal)
         || sqlType.StartsWith("UNION(", StringComparison.Ordinal);
+
+    /// <summary>Whole numbers, or lists of them.</summary>
+    public static bool IsInteger(ColumnType type) => type is ColumnType.Int32 or ColumnType.Int64 or ColumnType.Int32List or ColumnType.Int64List;
 
     private static bool IsInteger(string sqlType) =>
         sqlType is "TINYINT" or "SMALLINT" or "INTEGER" or "BIGINT" or "UTINYINT" or "USMALLINT" or "UINTEGER" or "UBIGINT" or "HUGEINT" or "UHUGEINT";

@@ -13,10 +13,12 @@ public sealed class TableAugmenter : IDisposable
     private readonly string _output;
     private readonly string _columnsPath;
     private readonly WholeFile _file;
+    private readonly (long First, long Count)? _range;
     private bool _completed;
 
-    private TableAugmenter(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns)
+    private TableAugmenter(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns, (long First, long Count)? range = null)
     {
+        _range = range;
         _inputs = inputs;
         _output = output;
         _columnsPath = output + ".columns.partial";
@@ -42,15 +44,19 @@ public sealed class TableAugmenter : IDisposable
     public static TableAugmenter Create(string input, string output, IReadOnlyList<DataColumn> columns) => new([input], output, columns);
 
     /// <summary>As <see cref="Create(string, string, IReadOnlyList{DataColumn})"/>, for several inputs read one after the other.</summary>
+    /// <param name="inputs">Files or patterns.</param>
+    /// <param name="output">File.</param>
+    /// <param name="columns">New columns.</param>
+    /// <param name="range">Only these rows of the inputs are copied; null: all.</param>
     /// <exception cref="BadDataException">An input is missing or empty, or the output cannot be written.</exception>
-    public static TableAugmenter Create(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns) => new(inputs, output, columns);
+    public static TableAugmenter Create(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns, (long First, long Count)? range = null) => new(inputs, output, columns, range);
 
     /// <summary>Joins and gives the output its name.</summary>
     /// <exception cref="BadDataException">The row counts differ, the input is damaged, or the disk is full; the output is then not there.</exception>
     public void Complete()
     {
         Rows.Complete();
-        Join(_inputs, _columnsPath, _file, _output);
+        Join(_inputs, _columnsPath, _file, _output, _range);
         _completed = true;
         _file.Complete();
         File.Delete(_columnsPath);
@@ -82,12 +88,14 @@ public sealed class TableAugmenter : IDisposable
         file.Complete();
     }
 
-    private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output)
+    private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output, (long First, long Count)? range = null)
     {
         DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet], format: FileFormat.Parquet);
         FileFormat format = FileFormats.Of(output);
-        using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
-        string leftTable = WholeTable(session, left, format), rightTable = right.Table();
+        // LIMIT means the file's order only where that is preserved.
+        using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = range is not null });
+        string whole = WholeTable(session, left, format), rightTable = right.Table();
+        string leftTable = range is { } part ? $"(SELECT * FROM {whole} LIMIT {part.Count} OFFSET {part.First})" : whole;
         try
         {
             long rows = Count(session, leftTable), added = Count(session, rightTable);

@@ -1,0 +1,187 @@
+using System.Diagnostics;
+using System.Globalization;
+using Rlhf.Core;
+using Rlhf.Optimization;
+using Rlhf.Scoring;
+using Rlhf.Trajectories;
+
+namespace Rlhf.Pipeline.Bench;
+
+/// <summary>
+/// Scoring measured: the path of <c>rlhf-score</c> from file to file, beside inference alone on full batches of equal length and on fixed
+/// batches of 32 in file order padded to the longest. The three take turns on parts of the rows.
+/// </summary>
+public static class BenchScoring
+{
+    private const int FixedRows = 32;
+    private const double Megabyte = 1048576;
+
+    /// <exception cref="BadModelException">A model folder is missing or broken.</exception>
+    public static ScoringBenchResult Run(ScoringBenchOptions options, Action<string>? told = null, CancellationToken cancellation = default)
+    {
+        told ??= _ => { };
+        string root = Directory.CreateTempSubdirectory("rlhf-bench-").FullName;
+        try
+        {
+            string model = Onnx(options.Model, Path.Combine(root, "reward"));
+            int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+            using RewardModel side = new(model, threads: 1), whole = new(model, threads);
+            (List<string> texts, bool real) = BenchTexts.Read(options, model, side.MaxLength);
+            told($"encoding {texts.Count} texts for the two baselines");
+            int[][] tokens = [.. texts.Select(side.Encode)];
+            long total = tokens.Sum(t => (long)t.Length);
+            int mean = (int)Math.Round(total / (double)tokens.Length);
+            int[] histogram = new int[16];
+            foreach (int[] t in tokens) histogram[Math.Min(15, (t.Length - 1) * 16 / side.MaxLength)]++;
+
+            using ScoringStage stage = new([new RewardSourceConfig { Name = "reward", Model = model }], "", options.Threads);
+            Watch scoring = new(), equal = new(), ordered = new();
+            double before = 0, peak = 0;
+            int[][] slices = [.. Enumerable.Range(0, tokens.Length).Chunk((tokens.Length + options.Slices - 1) / options.Slices)];
+            for (int s = 0; s < slices.Length; s++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                told($"part {s + 1} of {slices.Length}");
+                string input = WriteTexts(Path.Combine(root, "in.parquet"), slices[s].Select(i => texts[i]));
+                ResidentMemory.ResetPeak();
+                before = s == 0 ? ResidentMemory.NowMegabytes() : before;
+                long read = stage.TokensScored;
+                scoring.Time(() =>
+                {
+                    stage.Run(new ScoringJob { Input = input, Output = Path.Combine(root, "out.parquet"), BatchTokens = options.BatchTokens }, null, cancellation);
+                    return stage.TokensScored - read;
+                });
+                peak = Math.Max(peak, ResidentMemory.PeakMegabytes());
+                int[][] own = [.. slices[s].Select(i => tokens[i])];
+                equal.Time(() => EqualLengths(side, own, mean, options.BatchTokens, threads));
+                ordered.Time(() => FixedBatches(whole, own));
+                told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}"));
+            }
+
+            return new ScoringBenchResult
+            {
+                Processor = ProcessorName(),
+                Threads = threads,
+                BatchTokens = options.BatchTokens,
+                RealTexts = real,
+                Rows = texts.Count,
+                Tokens = total,
+                MeanLength = total / (double)texts.Count,
+                LengthHistogram = histogram,
+                TokensPerSecond = scoring.Rate,
+                RowsPerSecond = texts.Count / scoring.Seconds,
+                PaddingShare = 1 - (stage.TokensScored / (double)stage.TokensComputed),
+                EqualLengthTokensPerSecond = equal.Rate,
+                FixedBatchTokensPerSecond = ordered.Rate,
+                ShareOfEqualLength = scoring.Rate / equal.Rate,
+                RatioToFixedBatches = scoring.Rate / ordered.Rate,
+                MegabytesBefore = before,
+                PeakMegabytes = peak,
+                Reference = options.Reference.Length == 0 ? null : Reference(options, tokens, threads, root, told, cancellation),
+            };
+        }
+        finally
+        {
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    // Full batches of one length, side by side as the product runs its own; as many tokens as the rows have.
+    private static long EqualLengths(RewardModel model, int[][] rows, int length, int batchTokens, int workers)
+    {
+        int[] stream = [.. rows.SelectMany(r => r)];
+        int[][] cut = [.. Enumerable.Range(0, stream.Length / length).Select(i => stream[(i * length)..((i + 1) * length)])];
+        double[] scores = new double[cut.Length];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
+        Parallel.ForEach(Enumerable.Range(0, cut.Length).Chunk(Math.Max(1, batchTokens / length)), options, batch => model.Score(cut, batch, scores));
+        return (long)cut.Length * length;
+    }
+
+    private static long FixedBatches(RewardModel model, int[][] rows)
+    {
+        double[] scores = new double[rows.Length];
+        foreach (int[] batch in Enumerable.Range(0, rows.Length).Chunk(FixedRows)) model.Score(rows, batch, scores);
+        return rows.Sum(r => (long)r.Length);
+    }
+
+    private static ReferenceBenchResult Reference(ScoringBenchOptions options, int[][] tokens, int threads, string root, Action<string> told, CancellationToken cancellation)
+    {
+        told("reference log-probs");
+        string policy = Onnx(options.Reference, Path.Combine(root, "policy")), input = Path.Combine(root, "rollouts.parquet");
+        int[][] rows = [.. tokens.Where(t => t.Length > 1).Take(options.ReferenceRows)];
+        using (DataWriter writer = DataWriter.Create(input, [new("prompt_tokens", ColumnType.Int32List), new("response_tokens", ColumnType.Int32List), new("response", ColumnType.Text)]))
+        {
+            foreach (int[] row in rows)
+            {
+                int prompt = Math.Min(16, row.Length / 2);
+                writer.Set(0, row.AsSpan(0, prompt));
+                writer.Set(1, row.AsSpan(prompt));
+                writer.Set(2, "");
+                writer.EndRow();
+            }
+
+            writer.Complete();
+        }
+
+        using ScoringStage stage = new([], policy, options.Threads);
+        ResidentMemory.ResetPeak();
+        double before = ResidentMemory.NowMegabytes();
+        Watch watch = new();
+        watch.Time(() =>
+        {
+            stage.Run(new ScoringJob { Input = input, Output = Path.Combine(root, "scored.parquet"), BatchTokens = options.BatchTokens }, null, cancellation);
+            return stage.TokensScored;
+        });
+        double vocabulary = Models.LlamaConfig.Load(options.Reference).VocabSize;
+        return new ReferenceBenchResult(
+            rows.Length, stage.TokensScored, watch.Rate, before, ResidentMemory.PeakMegabytes(),
+            (double)threads * options.BatchTokens * vocabulary * 4 / Megabyte, stage.TokensScored * vocabulary * 4 / Megabyte);
+    }
+
+    private static string Onnx(string folder, string temporary)
+    {
+        if (File.Exists(Path.Combine(folder, "model.onnx"))) return folder;
+        ModelExport.Folder(folder, temporary);
+        return temporary;
+    }
+
+    private static string WriteTexts(string path, IEnumerable<string> texts)
+    {
+        using DataWriter writer = DataWriter.Create(path, [new("response", ColumnType.Text)]);
+        foreach (string text in texts)
+        {
+            writer.Set(0, text);
+            writer.EndRow();
+        }
+
+        writer.Complete();
+        return path;
+    }
+
+    private static string ProcessorName() => File.Exists("/proc/cpuinfo")
+        ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? ""
+        : "";
+
+    /// <summary>Tokens and seconds of one way of scoring, over its turns.</summary>
+    private sealed class Watch
+    {
+        private long _tokens;
+        private double _processor;
+
+        public double Seconds { get; private set; }
+
+        public double Rate => _tokens / Seconds;
+
+        /// <summary>Tokens a second of processor time, which other programs on the machine disturb less.</summary>
+        public double ProcessorRate => _tokens / _processor;
+
+        public void Time(Func<long> work)
+        {
+            long start = Stopwatch.GetTimestamp();
+            TimeSpan processor = Environment.CpuUsage.TotalTime;
+            _tokens += work();
+            _processor += (Environment.CpuUsage.TotalTime - processor).TotalSeconds;
+            Seconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+    }
+}
