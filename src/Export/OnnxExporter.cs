@@ -62,6 +62,7 @@ public static class OnnxExporter
                 ["pooling"] = shape.Pooling == ScorePooling.Last ? "last" : "mean",
                 ["gain"] = shape.RewardGain,
                 ["bias"] = shape.RewardBias,
+                ["temperature"] = shape.RewardTemperature,
                 ["max_length"] = shape.MaxPositions,
                 ["vocab_size"] = shape.VocabularySize,
                 ["bos_token_id"] = shape.BosTokenId,

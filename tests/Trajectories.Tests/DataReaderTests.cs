@@ -244,4 +244,20 @@ public sealed class DataReaderTests : FolderTest
         Assert.That(Texts(Text("y.csv", "a;text\n1;x,y\n"), "text", new ReadOptions { Delimiter = ';' }), Is.EqualTo(new[] { "x,y" }));
         Assert.That(Texts(Text("z.tsv", "a\ttext\n1\tx,y\n")), Is.EqualTo(new[] { "x,y" }));
     }
+
+    /// <summary>DuckDB guesses types from the first 20 000 rows and would round what comes later.</summary>
+    [TestCase("late.jsonl")]
+    [TestCase("late.csv")]
+    [TestCase("lists.jsonl")]
+    [TestCase("lists.csv")]
+    public void A_late_fraction_among_integers_is_refused_not_rounded(string name)
+    {
+        bool json = name.EndsWith("jsonl", StringComparison.Ordinal), lists = name.StartsWith("lists", StringComparison.Ordinal);
+        string Line(string n) => json ? $"{{\"n\":{(lists ? $"[1,{n}]" : n)}}}" : lists ? $"\"[1, {n}]\"" : n;
+        File.WriteAllText(At(name), (json ? "" : "n\n") + string.Concat(Enumerable.Repeat(Line("7") + "\n", 30_000)) + Line("1.5") + "\n");
+        ColumnType type = lists ? ColumnType.Int32List : ColumnType.Int64;
+        Assert.That(() => Drain(At(name), new DataColumn("n", type)), Throws.TypeOf<BadDataException>().With.Message.Contains("n"));
+        File.WriteAllText(At(name), (json ? "" : "n\n") + string.Concat(Enumerable.Repeat(Line("7") + "\n", 30_000)) + Line("-10") + "\n");
+        Assert.That(() => Drain(At(name), new DataColumn("n", type)), Throws.Nothing);
+    }
 }

@@ -90,6 +90,8 @@ public sealed class MetricCatalogue
         .Add("q/conservative", "nats", "α · mean over tokens of log Σ exp Q − Q(a), both heads", "Near its value at the start: Q does not tell the data's actions from others.")
         .Add("q/cloning", "nats", "mean over tokens of −e^{β(Q̄ − V)} log π", "Rises: the policy forgets the data.")
         .Add("q/value", "reward", "mean over tokens of V", "Far above the largest score: values run away.")
+        .Add("eval/temperature", "1", "T of σ(r/T) with the greatest held-out likelihood (Guo 2017); saved with the model", "Far above 1: over-confident, train shorter; far below: under-trained.")
+        .Add("loss/adversarial", "nats", "the loss with embeddings moved along its gradient (Miyato 2017)", "Far above loss: adversarial_epsilon is too large, or the model leans on single tokens.")
         .Add("eval/bits_per_byte", "bits", "held-out negative log-likelihood in bits / UTF-8 bytes of the text", "Above an n-gram model's: the model is too small or under-trained.")
         .Add("epoch", "epochs", "share of the data seen", "–")
         .Add("time/iteration_seconds", "s", "wall-clock of the iteration", "Grows: a leak, or a machine that is shared.")

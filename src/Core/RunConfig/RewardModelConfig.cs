@@ -1,7 +1,7 @@
 namespace Rlhf.Core;
 
 /// <summary>What a reward model is trained to predict.</summary>
-public enum RewardObjective { Binary, Regression, Huber, Pairwise, KWise, PlackettLuce }
+public enum RewardObjective { Binary, Regression, Huber, Pairwise, KWise, PlackettLuce, Discriminator, Process }
 
 /// <summary><c>rlhf-optimize reward-model</c>.</summary>
 public sealed record RewardModelConfig
@@ -9,7 +9,7 @@ public sealed record RewardModelConfig
     [Doc("Seed of initialisation, order, crops and hold-out.")]
     public ulong Seed { get; init; } = 1;
 
-    [Doc("binary (labels 0/1, reward = logit), regression, huber, pairwise (chosen/rejected), k_wise, plackett_luce (ranked lists).")]
+    [Doc("binary (labels 0/1, reward = logit), regression, huber, pairwise (chosen/rejected), k_wise, plackett_luce (ranked lists), discriminator (people's texts against the policy's samples in `negatives`; its reward is log σ(score), transform log_sigmoid), process (a label a step).")]
     public RewardObjective Objective { get; init; } = RewardObjective.Binary;
 
     [Doc("Hugging Face folder whose trunk is the start; empty: a new model of `architecture`."), PathRelative]
@@ -94,6 +94,57 @@ public sealed record RewardModelConfig
     public string Output { get; init; } = "runs/reward";
 
     public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 3e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, WeightDecay = 0.05 };
+
+    [Doc("Column of each pair's own margin, added to margin (pairwise); empty: none.")]
+    public string MarginColumn { get; init; } = "";
+
+    [Doc("Column of the steps of an answer, a list of texts (process).")]
+    public string StepsColumn { get; init; } = "steps";
+
+    [Doc("Column of the steps' labels, a list of 0 and 1 (process).")]
+    public string StepLabelsColumn { get; init; } = "step_labels";
+
+    [Doc("Files or globs that are held out whole; held_out_fraction then holds out nothing of `data`."), PathRelative]
+    public IReadOnlyList<string> HeldOutData { get; init; } = [];
+
+    [Doc("Files or globs of texts that should score low: the policy's samples (discriminator), or texts that fool the model: label 0 (binary), the lowest score (regression, huber), rejected beside a chosen text (pairwise)."), PathRelative]
+    public IReadOnlyList<string> Negatives { get; init; } = [];
+
+    [Doc("Column of texts in `negatives`.")]
+    public string NegativeColumn { get; init; } = "response";
+
+    [Doc("Column of prompts put before the negatives' texts; empty: none.")]
+    public string NegativePromptColumn { get; init; } = "";
+
+    [Doc("Weight of the mean of R², which holds the rewards' size."), Range(0, 10)]
+    public double ScaleCoefficient { get; init; }
+
+    [Doc("Share of input tokens masked (replaced by the padding token) in training (augmentation)."), Range(0, 0.9)]
+    public double TokenMask { get; init; }
+
+    [Doc("Share of neighbouring input tokens swapped in training (augmentation)."), Range(0, 0.9)]
+    public double TokenSwap { get; init; }
+
+    [Doc("Adversarial training: norm ε of the step along the gradient by which the embeddings are moved for a second pass; 0: none."), Range(0, 100)]
+    public double AdversarialEpsilon { get; init; }
+
+    [Doc("Weight of the second pass's loss."), Range(0, 100)]
+    public double AdversarialWeight { get; init; } = 1;
+
+    [Doc("Evaluations without a better one after which training stops; 0: never. The best model is saved in any case."), Range(0, 1e6)]
+    public int Patience { get; init; }
+
+    [Doc("Scores (regression, huber) are brought to mean 0 and deviation 1 for training; gain and bias in the saved model bring its rewards back.")]
+    public bool NormalizeLabels { get; init; }
+
+    [Doc("Files or globs of reference texts: gain and bias in the saved model give its rewards on them mean 0 and deviation 1; empty: not."), PathRelative]
+    public IReadOnlyList<string> NormalizeOn { get; init; } = [];
+
+    [Doc("Column of texts in `normalize_on`.")]
+    public string NormalizeColumn { get; init; } = "response";
+
+    [Doc("The temperature that makes held-out probabilities most likely is saved with the model (binary, discriminator, pairwise).")]
+    public bool Calibrate { get; init; }
 
     [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
     public int Threads { get; init; }

@@ -43,6 +43,7 @@ public sealed class LlamaWeights : IModelWeights
         Pooling = config.RewardPooling == RewardPooling.Last ? ScorePooling.Last : ScorePooling.Mean,
         RewardGain = config.RewardGain,
         RewardBias = config.RewardBias,
+        RewardTemperature = config.RewardTemperature,
         BosTokenId = config.BosTokenId,
         EosTokenIds = config.EosTokenIds,
         PadTokenId = config.PadTokenId,

@@ -56,6 +56,9 @@ public sealed record LlamaConfig
     /// <summary>Reward models only: reward = gain · score + bias.</summary>
     public double RewardBias { get; init; }
 
+    /// <summary>Reward models only: T of σ(reward / T), or of σ((reward of a − reward of b) / T), that is calibrated; 1 where nobody measured it.</summary>
+    public double RewardTemperature { get; init; } = 1;
+
     /// <summary>True: a trained <c>score.bias</c> [1] is stored beside <c>score.weight</c>.</summary>
     public bool ScoreBias { get; init; }
 

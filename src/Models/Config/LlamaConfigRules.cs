@@ -29,6 +29,8 @@ internal static class LlamaConfigRules
             problems.Add(Invariant($"rope_theta is {config.RopeTheta}; it must be positive."));
         if (!double.IsFinite(config.RewardGain) || !double.IsFinite(config.RewardBias))
             problems.Add(Invariant($"rlhf_reward_gain is {config.RewardGain} and rlhf_reward_bias is {config.RewardBias}; both must be finite."));
+        if (!(config.RewardTemperature > 0) || !double.IsFinite(config.RewardTemperature))
+            problems.Add(Invariant($"rlhf_reward_temperature is {config.RewardTemperature}; it must be positive."));
         if (!Dtypes.Contains(config.TorchDtype))
             problems.Add($"torch_dtype is \"{config.TorchDtype}\"; it must be one of {string.Join(", ", Dtypes)}.");
         if (config.ModelType is not ("llama" or "qwen2"))

@@ -39,6 +39,7 @@ internal static class LlamaConfigWriter
             keys["rlhf_pooling"] = config.RewardPooling == RewardPooling.Mean ? "mean" : "last";
             keys["rlhf_reward_gain"] = config.RewardGain;
             keys["rlhf_reward_bias"] = config.RewardBias;
+            if (config.RewardTemperature != 1) keys["rlhf_reward_temperature"] = config.RewardTemperature;
             if (config.ScoreBias) keys["rlhf_score_bias"] = true;
         }
 

@@ -1,71 +1,123 @@
-using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Tokenization;
 
 namespace Rlhf.Optimization;
 
-/// <summary>Examples from data files, split into training and held-out by blocks of rows; what is dropped is counted by reason.</summary>
+/// <summary>Examples from data files, split into training and held-out by blocks of rows or by file; what is dropped is counted by reason.</summary>
 public static class RewardData
 {
+    /// <summary>Rows of negatives are numbered from here on: their addresses are their own.</summary>
+    private const long FirstNegative = 1L << 30;
+
+    /// <summary>Training and held-out examples of a configuration.</summary>
+    /// <exception cref="BadDataException">A file or column is missing or damaged, or nothing is left for training.</exception>
     public static (List<RewardExample> Training, List<RewardExample> HeldOut) Load(RewardModelConfig config, Tokenizer tokenizer, CancellationToken cancellation)
     {
-        bool ranking = config.Objective is RewardObjective.KWise or RewardObjective.PlackettLuce;
-        string[] text = ranking ? [] : config.Objective == RewardObjective.Pairwise ? [config.ChosenColumn, config.RejectedColumn] : [config.TextColumn, config.LabelColumn];
-        string[] columns = config.PromptColumn.Length > 0 ? [.. text, config.PromptColumn] : text;
+        var report = new DropReport(config.MaxLength);
+        double fraction = config.HeldOutData.Count > 0 ? 0 : config.HeldOutFraction;
         var training = new List<RewardExample>();
         var heldOut = new List<RewardExample>();
-        var dropped = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (TextRows.Row row in TextRows.Read(config.Data, columns, config.Replace, ranking ? config.RankingColumn : null))
+        foreach (RewardExample example in Examples(config, config.Data, tokenizer, report, cancellation)) Sort(example);
+        if (training.Count == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: no example is left for training ({report.Reasons}).");
+        if (config.HeldOutData.Count > 0) heldOut.AddRange(Examples(config, config.HeldOutData, tokenizer, report, cancellation));
+        if (config.Negatives.Count > 0)
+        {
+            foreach (RewardExample example in Negatives(config, tokenizer, [.. training], report, cancellation))
+            {
+                // Texts that fool the model are for training; the policy's samples of a discriminator are half of its data.
+                if (config.Objective == RewardObjective.Discriminator) Sort(example);
+                else training.Add(example);
+            }
+        }
+        else if (config.Objective == RewardObjective.Discriminator)
+        {
+            throw new ConfigurationException("negatives: a discriminator needs the policy's samples; name their files (the rollouts of a run, for example).");
+        }
+
+        report.Tell();
+        return (training, heldOut);
+
+        void Sort(RewardExample example) => (HoldOut.Contains(example.Row, fraction, config.Seed) ? heldOut : training).Add(example);
+    }
+
+    /// <summary>Every example of some files, for an evaluation.</summary>
+    public static List<RewardExample> All(RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, CancellationToken cancellation)
+    {
+        var report = new DropReport(config.MaxLength);
+        List<RewardExample> examples = [.. Examples(config, files, tokenizer, report, cancellation)];
+        report.Tell();
+        return examples;
+    }
+
+    private static IEnumerable<RewardExample> Examples(RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, DropReport report, CancellationToken cancellation)
+    {
+        foreach (RewardRow row in RewardRows.Read(config, files, Console.WriteLine))
         {
             cancellation.ThrowIfCancellationRequested();
-            string prompt = config.PromptColumn.Length > 0 ? row.Texts[^1] ?? "" : "";
-            (string[] texts, double label, string? reason) = row.Texts.Any(t => t is null) || (ranking && row.List is null) ? ([], 0, "a column is null")
-                : ranking ? Ranking(row.List!)
-                : config.Objective == RewardObjective.Pairwise ? Pair(row.Texts)
-                : Labelled(row.Texts, config.Objective);
-            if (reason is null && texts.Any(t => t.Length == 0)) reason = "an empty text";
-            if (reason is not null)
+            RewardExample? example = row.Reason is null ? row.Steps is null ? Texts(row, tokenizer) : Steps(row, tokenizer) : null;
+            string? reason = row.Reason ?? (row.Steps is not null && example!.Texts[0].Length > config.MaxLength ? "steps longer than max_length" : null);
+            if (reason is not null) report.Drop(reason);
+            else yield return report.Keep(example!);
+        }
+    }
+
+    private static RewardExample Texts(RewardRow row, Tokenizer tokenizer) => new([.. row.Texts.Select(t => tokenizer.EncodePrompt(row.Prompt + t))], row.Label, row.Number);
+
+    // Steps are encoded one by one, so that each ends with a token of its own.
+    private static RewardExample Steps(RewardRow row, Tokenizer tokenizer)
+    {
+        var tokens = new List<int>(tokenizer.EncodePrompt(row.Prompt));
+        var ends = new List<int>();
+        foreach (string step in row.Texts)
+        {
+            tokens.AddRange(tokenizer.Encode(step));
+            ends.Add(tokens.Count - 1);
+        }
+
+        return new RewardExample([[.. tokens]], 0, row.Number) { StepLabels = row.Steps, StepEnds = [.. ends] };
+    }
+
+    private static IEnumerable<RewardExample> Negatives(RewardModelConfig config, Tokenizer tokenizer, RewardExample[] training, DropReport report, CancellationToken cancellation)
+    {
+        if (config.Objective is RewardObjective.KWise or RewardObjective.PlackettLuce or RewardObjective.Process)
+            throw new ConfigurationException($"negatives: {config.Objective} has no place for texts that belong to no comparison; use pairwise or binary.");
+        double least = training.Min(e => e.Label);
+        RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NegativeColumn, PromptColumn = config.NegativePromptColumn };
+        foreach (RewardExample text in Examples(reading, config.Negatives, tokenizer, report, cancellation))
+        {
+            long row = FirstNegative + text.Row;
+            if (config.Objective != RewardObjective.Pairwise)
             {
-                dropped[reason] = dropped.GetValueOrDefault(reason) + 1;
+                yield return new RewardExample(text.Texts, config.Objective is RewardObjective.Regression or RewardObjective.Huber ? least : 0, row);
                 continue;
             }
 
-            int[][] tokens = [.. texts.Select(t => tokenizer.EncodePrompt(prompt + t))];
-            (HoldOut.Contains(row.Number, config.HeldOutFraction, config.Seed) ? heldOut : training).Add(new RewardExample(tokens, label, row.Number));
+            int partner = (int)(AddressedRandom.Uniform(config.Seed, AddressedRandom.Stream.Data, 0x4E6, (uint)text.Row) * training.Length);
+            yield return new RewardExample([training[partner].Texts[0], text.Texts[0]], 0, row);
         }
-
-        foreach ((string reason, int count) in dropped) Console.WriteLine($"left out {count:N0} rows: {reason}");
-        if (training.Count == 0)
-        {
-            string why = dropped.Count == 0 ? "the files have no rows" : string.Join("; ", dropped.Select(d => $"{d.Value:N0} rows: {d.Key}"));
-            throw new BadDataException($"{string.Join(", ", config.Data)}: no example is left for training ({why}).");
-        }
-
-        return (training, heldOut);
     }
 
-    private static (string[] Texts, double Label, string? Reason) Ranking(string[] answers) =>
-        (answers, 0, answers.Length < 2 ? "a ranking of fewer than two answers" : answers.Distinct(StringComparer.Ordinal).Count() < answers.Length ? "a ranking has an answer twice" : null);
-
-    private static (string[] Texts, double Label, string? Reason) Pair(string?[] columns) =>
-        ([columns[0]!, columns[1]!], 0, columns[0] == columns[1] ? "chosen and rejected are equal" : null);
-
-    private static (string[] Texts, double Label, string? Reason) Labelled(string?[] columns, RewardObjective objective)
+    /// <summary>What was left out and why, and what was cut.</summary>
+    private sealed class DropReport(int maxLength)
     {
-        string? reason = TryLabel(columns[1]!, objective, out double label) ? null
-            : objective == RewardObjective.Binary ? "the label is neither 0 nor 1" : "the score is no number";
-        return ([columns[0]!], label, reason);
-    }
+        private readonly SortedDictionary<string, int> _dropped = new(StringComparer.Ordinal);
+        private int _cut, _texts;
 
-    private static bool TryLabel(string text, RewardObjective objective, out double label)
-    {
-        if (bool.TryParse(text, out bool thumb))
+        public string Reasons => _dropped.Count == 0 ? "the files have no rows" : string.Join("; ", _dropped.Select(d => $"{d.Value:N0} rows: {d.Key}"));
+
+        public void Drop(string reason) => _dropped[reason] = _dropped.GetValueOrDefault(reason) + 1;
+
+        public RewardExample Keep(RewardExample example)
         {
-            label = thumb ? 1 : 0;
-            return true;
+            _texts += example.Texts.Length;
+            _cut += example.Texts.Count(t => t.Length > maxLength);
+            return example;
         }
 
-        bool number = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out label) && double.IsFinite(label);
-        return number && (objective != RewardObjective.Binary || label is 0 or 1);
+        public void Tell()
+        {
+            foreach ((string reason, int count) in _dropped) Console.WriteLine($"left out {count:N0} rows: {reason}");
+            if (_cut > 0) Console.WriteLine($"{_cut:N0} of {_texts:N0} texts are longer than max_length ({maxLength} tokens): evaluations read their end, training crops of them");
+        }
     }
 }

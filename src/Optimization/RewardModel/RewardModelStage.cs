@@ -13,10 +13,12 @@ public static class RewardModelStage
     /// <returns>Held-out accuracy (labels, comparisons) or R² (scores) of the saved model.</returns>
     public static double Run(RewardModelConfig config, CancellationToken cancellation)
     {
+        RewardFinish.Check(config);
         TorchThreads.Apply(config.Threads);
         string tokenizerFolder = StartModel.TokenizerFolder(config.Tokenizer, config.Model);
         using Tokenizer tokenizer = Tokenizer.Open(tokenizerFolder);
         (List<RewardExample> training, List<RewardExample> heldOut) = RewardData.Load(config, tokenizer, cancellation);
+        (double Mean, double Deviation) labels = RewardFinish.Standardise(config, training, heldOut);
         using LlamaModel model = StartModel.Scalar(config, tokenizer);
         if (config.MaxLength > model.Config.MaxPositionEmbeddings)
         {
@@ -30,6 +32,7 @@ public static class RewardModelStage
         List<RewardExample> sample = Sample(heldOut, config.EvaluateRows, config.Seed);
         var order = new EpochOrder(training.Count, config.Seed, OrderSalt);
         double best = double.NegativeInfinity;
+        int worse = 0;
         loop.Run(
             (step, progress) =>
             {
@@ -43,18 +46,26 @@ public static class RewardModelStage
                 // NaN (nothing is held out) is never better or worse: the newest weights are then kept.
                 if (!(quality.Headline < best))
                 {
-                    best = quality.Headline;
+                    (best, worse) = (quality.Headline, 0);
                     model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
                 }
+                else if (++worse == config.Patience)
+                {
+                    Console.WriteLine($"stopping early: {worse} evaluations without a better one; the best model is saved");
+                    loop.Stop();
+                }
 
-                return Values(quality);
+                return [.. Values(quality), ("loss/adversarial", trainer.AdversarialLoss)];
             },
             cancellation);
 
         using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device));
         using var final = new RewardModelTrainer(saved, config);
-        RewardQuality result = RewardQuality.Of(config, heldOut, final.Evaluate(heldOut));
-        loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), Values(result));
+        double[][] scores = final.Evaluate(heldOut);
+        RewardQuality result = RewardQuality.Of(config, heldOut, scores);
+        double temperature = config.Calibrate ? RewardFinish.Temperature(config, heldOut, scores) : 1;
+        RewardFinish.Save(config, saved, final, tokenizer, labels, temperature, cancellation);
+        loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), [.. Values(result), ("eval/temperature", config.Calibrate ? temperature : double.NaN)]);
         return result.Headline;
     }
 

@@ -25,28 +25,49 @@ public sealed class RewardModelTrainer : IDisposable
 
     public AdamW Optimizer { get; }
 
+    /// <summary>Loss of the last step's second pass, with embeddings moved along the gradient; NaN without adversarial training.</summary>
+    public double AdversarialLoss { get; private set; } = double.NaN;
+
     /// <summary>One optimiser step.</summary>
     /// <returns>Mean loss an example, and the gradient's norm before clipping.</returns>
     public (double Loss, double GradientNorm) Step(IReadOnlyList<RewardExample> batch, uint epoch, double progress)
     {
-        double loss = 0;
         int[][][] texts = [.. batch.Select(e => Texts(e, training: true, epoch))];
-        foreach (int[] cut in Cut(texts))
+        double loss = Pass(batch, texts, 1);
+        if (_config.AdversarialEpsilon > 0)
         {
-            using DisposeScope scope = NewDisposeScope();
-            int[][] flat = [.. cut.SelectMany(i => texts[i])];
-            Tensor scores = Forward(flat, training: true); // [texts]
-            double[] values = Doubles(scores), gradient = new double[values.Length];
-            int[] offsets = RaggedOffsets.FromLengths([.. cut.Select(i => texts[i].Length)]);
-            loss += RewardObjectives.Evaluate(_config, values, offsets, [.. cut.Select(i => batch[i].Label)], 1.0 / batch.Count, gradient);
-            autograd.backward(scores, tensor(gradient).to(scores.dtype).to(_device));
+            using EmbeddingPerturbation moved = new(_model, _config.AdversarialEpsilon);
+            AdversarialLoss = Pass(batch, texts, _config.AdversarialWeight);
         }
 
         if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or look for NaN in the labels.");
         return (loss, Optimizer.TakeStep(LearningRate.At(_config.Optimizer, Optimizer.Step, progress)));
     }
 
-    /// <summary>Scores of every text of every example, without training, in the order of the examples.</summary>
+    // Forward and backward over the whole step; gradients are added, times the weight. Returns the loss itself.
+    private double Pass(IReadOnlyList<RewardExample> batch, int[][][] texts, double weight)
+    {
+        double loss = 0;
+        RewardScale scale = RewardScale.Of(batch);
+        foreach (int[] cut in Cut(texts))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            Tensor scores = Forward([.. cut.SelectMany(i => texts[i])], Ends(batch, cut), training: true); // [texts], or [steps]
+            double[] values = Doubles(scores), gradient = new double[values.Length];
+            int[] offsets = RaggedOffsets.FromLengths([.. cut.Select(i => texts[i].Length)]);
+            loss += RewardObjectives.Evaluate(_config, values, offsets, [.. cut.SelectMany(i => batch[i].StepLabels ?? [batch[i].Label])], scale, gradient);
+            if (weight != 1)
+            {
+                for (int i = 0; i < gradient.Length; i++) gradient[i] *= weight;
+            }
+
+            autograd.backward(scores, tensor(gradient).to(scores.dtype).to(_device));
+        }
+
+        return loss;
+    }
+
+    /// <summary>Scores of every text (or step) of every example, without training, in the order of the examples.</summary>
     public double[][] Evaluate(IReadOnlyList<RewardExample> examples, Action<int>? done = null)
     {
         using IDisposable noGrad = no_grad();
@@ -56,12 +77,13 @@ public sealed class RewardModelTrainer : IDisposable
         foreach (int[] cut in Cut(texts))
         {
             using DisposeScope scope = NewDisposeScope();
-            double[] values = Doubles(Forward([.. cut.SelectMany(i => texts[i])], training: false));
+            double[] values = Doubles(Forward([.. cut.SelectMany(i => texts[i])], Ends(examples, cut), training: false));
             int at = 0;
             foreach (int i in cut)
             {
-                scores[i] = values[at..(at + texts[i].Length)];
-                at += texts[i].Length;
+                int own = examples[i].StepEnds?.Length ?? texts[i].Length;
+                scores[i] = values[at..(at + own)];
+                at += own;
             }
 
             done?.Invoke(count += cut.Length);
@@ -70,12 +92,16 @@ public sealed class RewardModelTrainer : IDisposable
         return scores;
     }
 
+    // Process rewards: (row, position) of every step's last token.
+    private static (int Row, int Position)[]? Ends(IReadOnlyList<RewardExample> examples, int[] cut) =>
+        examples[cut[0]].StepEnds is null ? null : [.. cut.SelectMany((i, row) => examples[i].StepEnds!.Select(p => (row, p)))];
+
     private int[][] Texts(RewardExample example, bool training, uint epoch) =>
-        [.. example.Texts.Select((t, i) => RewardAugmentation.Apply(t, _config, _model.Config.VocabSize, training, epoch, example.Row, (uint)i))];
+        [.. example.Texts.Select((t, i) => RewardAugmentation.Apply(t, _config, _model.Config.VocabSize, training, epoch, example.Row, (uint)i, _model.Config.PadTokenId ?? 0))];
 
     private List<int[]> Cut(int[][][] texts) => ExampleCut.ByTokens([.. texts.Select(t => t.Select(x => x.Length).ToArray())], _config.MicroBatchTokens);
 
-    private Tensor Forward(int[][] texts, bool training)
+    private Tensor Forward(int[][] texts, (int Row, int Position)[]? ends, bool training)
     {
         int time = texts.Max(t => t.Length);
         long[] ids = new long[texts.Length * time];
@@ -84,8 +110,14 @@ public sealed class RewardModelTrainer : IDisposable
             for (int i = 0; i < texts[row].Length; i++) ids[(row * time) + i] = texts[row][i];
         }
 
-        Tensor states = _model.Hidden(tensor(ids, texts.Length, time).to(_device));
-        return _model.Score(states, tensor(texts.Select(t => (long)t.Length).ToArray()).to(_device), training ? _config.Dropout : 0);
+        Tensor states = _model.Hidden(tensor(ids, texts.Length, time).to(_device)); // [texts, time, hidden]
+        double dropout = training ? _config.Dropout : 0;
+        if (ends is null) return _model.Score(states, tensor(texts.Select(t => (long)t.Length).ToArray()).to(_device), dropout);
+
+        // A step is judged where it ends: each such state is a text of one token.
+        Tensor places = tensor(ends.Select(e => ((long)e.Row * time) + e.Position).ToArray()).to(_device);
+        Tensor chosen = states.reshape((long)texts.Length * time, states.shape[2]).index_select(0, places).unsqueeze(1); // [steps, 1, hidden]
+        return _model.Score(chosen, ones(ends.Length, ScalarType.Int64, _device), dropout);
     }
 
     private static double[] Doubles(Tensor scores) => [.. PolicyScorer.HostFloats(scores).Select(s => (double)s)];

@@ -18,15 +18,15 @@ public sealed record RewardQuality(string HeadlineName, double Headline, double 
     public static RewardQuality Of(RewardModelConfig config, IReadOnlyList<RewardExample> examples, double[][] scores)
     {
         if (examples.Count == 0) return new RewardQuality("eval/accuracy", double.NaN, double.NaN, double.NaN);
-        double[] flat = [.. scores.SelectMany(s => s)], labels = [.. examples.Select(e => e.Label)];
+        double[] flat = [.. scores.SelectMany(s => s)], labels = [.. examples.SelectMany(e => e.StepLabels ?? [e.Label])];
         int[] offsets = RaggedOffsets.FromLengths([.. scores.Select(s => s.Length)]);
-        double loss = RewardObjectives.Evaluate(config, flat, offsets, labels, 1.0 / examples.Count, new double[flat.Length]);
+        double loss = RewardObjectives.Evaluate(config, flat, offsets, labels, 1.0 / labels.Length, new double[flat.Length]);
         switch (config.Objective)
         {
             case RewardObjective.Regression or RewardObjective.Huber:
                 double mean = labels.Average(), error = flat.Zip(labels, (r, y) => (r - y) * (r - y)).Sum(), total = labels.Sum(y => (y - mean) * (y - mean));
                 return new RewardQuality("eval/r2", total > 0 ? 1 - (error / total) : double.NaN, loss, double.NaN);
-            case RewardObjective.Binary:
+            case RewardObjective.Binary or RewardObjective.Discriminator or RewardObjective.Process:
                 double[] p = [.. flat.Select(r => 1 / (1 + Math.Exp(-r)))];
                 double right = flat.Zip(labels, (r, y) => r > 0 == y > 0.5 ? 1.0 : 0).Average();
                 return new RewardQuality("eval/accuracy", right, loss, ExpectedCalibrationError(p, labels));

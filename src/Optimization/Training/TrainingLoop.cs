@@ -23,6 +23,7 @@ public sealed class TrainingLoop : IDisposable
     private readonly int _evaluateEvery;
     private readonly double _maxMinutes;
     private readonly double _epochsPerStep;
+    private bool _stopped;
 
     /// <param name="name">Of the log: NAME.metrics.jsonl.</param>
     /// <param name="output">Folder of the log.</param>
@@ -52,6 +53,9 @@ public sealed class TrainingLoop : IDisposable
         if (maxSteps > 0) steps = Math.Min(steps, maxSteps);
         return steps > 0 ? steps : throw new ConfigurationException($"epochs is {epochs.ToString(CultureInfo.InvariantCulture)}: that is no step at all. Give a positive number.");
     }
+
+    /// <summary>Ends the training after the evaluation that calls this (early stopping).</summary>
+    public void Stop() => _stopped = true;
 
     /// <summary>Runs to the end.</summary>
     /// <param name="step">Takes a step: (step from 0, share of training done from 0 to 1).</param>
@@ -86,7 +90,7 @@ public sealed class TrainingLoop : IDisposable
                     string.Create(CultureInfo.InvariantCulture, $"step {done}"), last ? "" : string.Create(CultureInfo.InvariantCulture, $"{left:F1} minutes left"), [.. row]);
             }
 
-            if (outOfTime) return;
+            if (outOfTime || _stopped) return;
         }
     }
 

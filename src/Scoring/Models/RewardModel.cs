@@ -31,6 +31,7 @@ public sealed class RewardModel : IDisposable
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
             positions = document.RootElement.GetProperty("max_length").GetInt32();
             if (positions < 1) throw new FormatException($"max_length is {positions}; it must be positive");
+            Temperature = document.RootElement.TryGetProperty("temperature", out JsonElement t) ? t.GetDouble() : 1;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
@@ -46,16 +47,39 @@ public sealed class RewardModel : IDisposable
 
     public int MaxLength { get; }
 
+    /// <summary>T of σ(reward / T) that was calibrated on held-out data; 1 where nobody did.</summary>
+    public double Temperature { get; }
+
+    /// <summary>Scores texts of any number, batched by length and side by side.</summary>
+    /// <param name="tokens">Encoded texts.</param>
+    /// <param name="threads">0: all cores. The model should have been opened with one thread.</param>
+    /// <param name="batchTokens">Most tokens of a batch.</param>
+    /// <param name="cancellation">Honoured between batches.</param>
+    public double[] ScoreAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation)
+    {
+        int[] lengths = [.. tokens.Select(t => t.Length)];
+        double[] scores = new double[lengths.Length];
+        int workers = BatchWorkers.Count(threads);
+        BatchWorkers.Run(TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, workers)), workers, batch => Score(tokens, batch, scores), cancellation);
+        return scores;
+    }
+
+    /// <summary>Tokens of another length limit than the model's own: BOS and the end of the text.</summary>
+    public static int[] Cut(int[] tokens, int length)
+    {
+        if (tokens.Length <= length) return tokens;
+        int[] cut = new int[length];
+        cut[0] = tokens[0];
+        tokens.AsSpan(tokens.Length - length + 1).CopyTo(cut.AsSpan(1));
+        return cut;
+    }
+
     /// <summary>The text as the model reads it: BOS where the tokenizer has one, at most <see cref="MaxLength"/> tokens.</summary>
     public int[] Encode(string text)
     {
         int[] tokens = _tokenizer.EncodePrompt(text);
         if (tokens.Length == 0) throw new BadDataException($"The text '{text}' has no token for the reward model in {Folder}.");
-        if (tokens.Length <= MaxLength) return tokens;
-        int[] cut = new int[MaxLength];
-        cut[0] = tokens[0];
-        tokens.AsSpan(tokens.Length - MaxLength + 1).CopyTo(cut.AsSpan(1));
-        return cut;
+        return Cut(tokens, MaxLength);
     }
 
     /// <summary>Scores one batch.</summary>

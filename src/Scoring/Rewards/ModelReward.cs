@@ -51,7 +51,7 @@ internal sealed class ModelReward : RewardSource
         double[] own = new double[_models.Count];
         for (int i = 0; i < result.Length; i++)
         {
-            for (int m = 0; m < own.Length; m++) own[m] = Transform(scores[m][i]);
+            for (int m = 0; m < own.Length; m++) own[m] = Transform(scores[m][i] / (_transform == "none" ? 1 : _models[m].Temperature));
             result[i] = new RewardValue(_ensemble.Join(own));
         }
 
@@ -73,7 +73,7 @@ internal sealed class ModelReward : RewardSource
         return scores;
     }
 
-    /// <summary>σ(r) of a binary model is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
+    /// <summary>σ(r/T) of a binary model (T as calibrated, else 1) is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
     private double Transform(double score) => _transform switch
     {
         "sigmoid" => 1 / (1 + Math.Exp(-score)),

@@ -92,8 +92,8 @@ public sealed class TableAugmenter : IDisposable
     {
         DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet], format: FileFormat.Parquet);
         FileFormat format = FileFormats.Of(output);
-        // LIMIT means the file's order only where that is preserved.
-        using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = range is not null });
+        // One thread reads the files from the first row to the last, so LIMIT counts in their order.
+        using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
         string whole = WholeTable(session, left, format), rightTable = right.Table();
         string leftTable = range is { } part ? $"(SELECT * FROM {whole} LIMIT {part.Count} OFFSET {part.First})" : whole;
         try
