@@ -50,6 +50,7 @@ public sealed record ModelShape
 
     /// <summary>Policies with Q heads (ILQL): the logits are those of the language model + this · min(Q₁, Q₂); null: no such heads.</summary>
     public double? ActionValueBeta { get; init; }
+
     /// <summary>Reward models: T of σ(reward / T) that is calibrated; written to the folder, not part of the graph.</summary>
     public double RewardTemperature { get; init; } = 1;
 

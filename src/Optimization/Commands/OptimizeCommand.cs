@@ -17,6 +17,7 @@ public static class OptimizeCommand
     public static IEnumerable<Command> Subcommands() =>
     [
         TokenizerCommand.Create(),
+        QaFeedbackCommand.Create(),
         Configured<SftConfig>("sft", "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
         Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
         .. PolicyCommand.CreateAll(),

@@ -70,7 +70,7 @@ public static class RewardFinish
     }
 
     /// <summary>r′ = factor · r + shift, with the temperature of r given as that of r′.</summary>
-    internal static LlamaConfig Scaled(LlamaConfig config, double factor, double shift, double temperature) => config with
+    public static LlamaConfig Scaled(LlamaConfig config, double factor, double shift, double temperature) => config with
     {
         RewardGain = config.RewardGain * factor,
         RewardBias = (config.RewardBias * factor) + shift,

@@ -9,5 +9,7 @@ public static class EvalCommand
     {
         EvalLanguageModel.Create(),
         EvalGreedy.Create(),
+        EvalReward.Create(),
+        EvalWinRate.Create(),
     };
 }
