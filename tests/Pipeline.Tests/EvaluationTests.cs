@@ -110,6 +110,10 @@ public sealed class EvaluationTests
         Assert.That(result.GetProperty("Examples").GetInt32(), Is.EqualTo(30));
         Assert.That(result.GetProperty("Accuracy").GetProperty("Value").GetDouble(), Is.InRange(0, 1));
 
+        ended = Programs.Rlhf("eval", "scores", "--model", reward, "--data", pairs, "--column", "chosen", "--threads", "1");
+        Assert.That(ended.Code, Is.Zero, ended.ToString());
+        Assert.That(ended.Output, Does.Contain("30 texts"));
+
         // A policy against itself, drawn at the same addresses: every pair is a tie.
         ended = Programs.Rlhf("eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", TinyRun.Prompts, "--reward-model", reward, "--max-new-tokens", "6", "--threads", "1", "--json");
         Assert.That(ended.Code, Is.Zero, ended.ToString());
@@ -118,5 +122,15 @@ public sealed class EvaluationTests
         Assert.That(result.GetProperty("Ties").GetDouble(), Is.EqualTo(1));
         Assert.That(result.GetProperty("Win").GetProperty("Low").GetDouble(), Is.EqualTo(0.5));
         Assert.That(Programs.Rlhf("eval", "reward", "--model", Path.Combine(folder, "absent"), "--data", pairs, "--set", "objective=pairwise").Code, Is.EqualTo(4));
+    }
+
+    /// <summary>The shipped model on real reviews, some of the 1000 that `rlhf eval scores` compares by default.</summary>
+    [Test]
+    public void TheShippedRewardModelScoresReviewsAsTorchDoes()
+    {
+        string reviews = Path.Combine(Programs.Root, "..", "shared", "data", "imdb", "train.jsonl.gz");
+        if (!File.Exists(reviews)) Assert.Ignore($"{reviews} is not here.");
+        Ended ended = Programs.Rlhf("eval", "scores", "--model", Path.Combine(Programs.Root, "models", "reward-imdb"), "--data", reviews, "--rows", "40");
+        Assert.That(ended.Code, Is.Zero, ended.ToString());
     }
 }

@@ -78,6 +78,7 @@ public static class BenchScoring
                 MegabytesBefore = before,
                 PeakMegabytes = peak,
                 Reference = options.Reference.Length == 0 ? null : Reference(options, tokens, threads, root, told, cancellation),
+                Stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation),
             };
         }
         finally

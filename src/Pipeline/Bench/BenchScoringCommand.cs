@@ -20,12 +20,14 @@ public static class BenchScoringCommand
         Option<int> rows = new("--rows") { Description = "Texts to be scored.", HelpName = "N", DefaultValueFactory = _ => defaults.Rows };
         Option<int> slices = new("--parts") { Description = "Parts of the rows between which the ways of scoring take turns.", HelpName = "N", DefaultValueFactory = _ => defaults.Slices };
         Option<int> referenceRows = new("--reference-rows") { Description = "Texts for reference log-probs.", HelpName = "N", DefaultValueFactory = _ => defaults.ReferenceRows };
+        Option<long> stream = new("--stream-rows") { Description = "Short rows streamed from file to file, also stopped ten times and resumed; 5000000 shows flat memory; 0: none.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        Option<bool> streamModel = new("--stream-with-model") { Description = "The short rows are scored by the reward model instead of by rules." };
         Option<int> tokens = new("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => defaults.BatchTokens };
         Option<int> threads = new("--threads") { Description = "Threads; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         Option<bool> json = new("--json") { Description = "Print JSON instead of a table." };
         Command command = new("scoring", "Scoring measured: tokens/s from file to file beside full batches of equal length and fixed batches of 32 in file order; peak memory; reference log-probs.")
         {
-            model, reference, data, column, rows, slices, referenceRows, tokens, threads, json,
+            model, reference, data, column, rows, slices, referenceRows, stream, streamModel, tokens, threads, json,
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -33,7 +35,7 @@ public static class BenchScoringCommand
             {
                 Model = parsed.GetValue(model)!, Reference = parsed.GetValue(reference)!, Data = parsed.GetValue(data)!, Column = parsed.GetValue(column)!,
                 Rows = AtLeast("--rows", parsed.GetValue(rows), 64), Slices = AtLeast("--parts", parsed.GetValue(slices), 1), ReferenceRows = AtLeast("--reference-rows", parsed.GetValue(referenceRows), 1),
-                BatchTokens = AtLeast("--batch-tokens", parsed.GetValue(tokens), 16), Threads = AtLeast("--threads", parsed.GetValue(threads), 0),
+                StreamRows = Math.Max(0, parsed.GetValue(stream)), StreamWithModel = parsed.GetValue(streamModel), BatchTokens = AtLeast("--batch-tokens", parsed.GetValue(tokens), 16), Threads = AtLeast("--threads", parsed.GetValue(threads), 0),
             };
             ScoringBenchResult result = BenchScoring.Run(options, Log.Info, cancellation);
             if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Indented));
@@ -64,6 +66,13 @@ public static class BenchScoringCommand
             table.Add("reference log-probs", string.Create(c, $"{f.TokensPerSecond:N0} tokens/s"), "");
             table.Add("… peak memory", string.Create(c, $"{f.PeakMegabytes:N0} MB ({f.MegabytesBefore:N0} before)"), "");
             table.Add("… [tokens, vocabulary] would add", string.Create(c, $"{f.NaiveBatchMegabytes:N0} MB for the batches at one time, {f.NaiveAllMegabytes:N0} MB for all rows"), "");
+        }
+
+        if (r.Stream is { } s)
+        {
+            table.Add("short rows, file to file", string.Create(c, $"{s.Rows:N0} rows ({s.InputMegabytes:N0} MB), {s.RowsPerSecond:N0} rows/s"), "");
+            table.Add("… peak memory", string.Create(c, $"{s.PeakMegabytes:N0} MB ({s.PeakMegabytesTenth:N0} with a tenth of the rows, {s.MegabytesBefore:N0} before)"), "flat");
+            table.Add("… stopped at random moments and resumed", string.Create(c, $"{s.Stops} times: {(s.SameBytes ? "the same bytes" : "OTHER BYTES")}"), "the same bytes");
         }
 
         table.Print();

@@ -23,6 +23,12 @@ public sealed record ScoringBenchOptions
     /// <summary>Texts for reference log-probs.</summary>
     public int ReferenceRows { get; init; } = 2048;
 
+    /// <summary>Short rows streamed from file to file; 0: none.</summary>
+    public long StreamRows { get; init; }
+
+    /// <summary>True: the short rows are scored by the reward model, not by rules.</summary>
+    public bool StreamWithModel { get; init; }
+
     /// <summary>Most tokens of a batch.</summary>
     public int BatchTokens { get; init; } = new Scoring.ScoringJob { Input = "", Output = "" }.BatchTokens;
 
@@ -77,6 +83,8 @@ public sealed record ScoringBenchResult
     public required double PeakMegabytes { get; init; }
 
     public ReferenceBenchResult? Reference { get; init; }
+
+    public StreamBenchResult? Stream { get; init; }
 }
 
 /// <summary>Reference log-probs without a [tokens, vocabulary] array.</summary>

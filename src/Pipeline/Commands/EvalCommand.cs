@@ -10,6 +10,7 @@ public static class EvalCommand
         EvalLanguageModel.Create(),
         EvalGreedy.Create(),
         EvalReward.Create(),
+        EvalScores.Create(),
         EvalWinRate.Create(),
     };
 }

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using Rlhf.Core;
+using Rlhf.Scoring;
+using Rlhf.Trajectories;
+
+namespace Rlhf.Pipeline.Bench;
+
+/// <summary>Many short rows through <c>rlhf-score</c>'s path.</summary>
+/// <param name="Rows">Rows.</param>
+/// <param name="InputMegabytes">Size of the Parquet file.</param>
+/// <param name="RowsPerSecond">File to file.</param>
+/// <param name="MegabytesBefore">Resident memory before.</param>
+/// <param name="PeakMegabytesTenth">Highest resident memory with a tenth of the rows.</param>
+/// <param name="PeakMegabytes">Highest resident memory with all rows: flat memory is about the same.</param>
+/// <param name="Stops">Random moments at which a run over a tenth of the rows was stopped, and resumed.</param>
+/// <param name="SameBytes">Whether its file was byte for byte that of a run that was never stopped.</param>
+public sealed record StreamBenchResult(long Rows, double InputMegabytes, double RowsPerSecond, double MegabytesBefore, double PeakMegabytesTenth, double PeakMegabytes, int Stops, bool SameBytes);
+
+/// <summary>Measures that memory does not grow with the file, and that stopping anywhere changes nothing.</summary>
+internal static class BenchStream
+{
+    private const int Stops = 10;
+    private static readonly string[] Words = ["a", "good", "film", "with", "bad", "songs", "and", "some", "fine", "people", "who", "laugh"];
+
+    public static StreamBenchResult Run(long rows, string model, int threads, string root, Action<string> told, CancellationToken cancellation)
+    {
+        RewardSourceConfig[] rewards = model.Length > 0 ? [new() { Name = "reward", Model = model }] : [new() { Rule = "variety" }, new() { Rule = "length", Weight = 0.5 }];
+        using ScoringStage stage = new(rewards, "", threads);
+        string small = Path.Combine(root, "tenth.parquet"), large = Path.Combine(root, "stream.parquet"), output = Path.Combine(root, "streamed.parquet");
+        told($"writing {rows} rows");
+        Write(small, rows / 10);
+        Write(large, rows);
+        ResidentMemory.ResetPeak();
+        double before = ResidentMemory.NowMegabytes();
+        told("streaming a tenth");
+        stage.Run(Job(small, output), null, cancellation);
+        double tenth = ResidentMemory.PeakMegabytes();
+        told("streaming all");
+        ResidentMemory.ResetPeak();
+        long start = Stopwatch.GetTimestamp();
+        stage.Run(Job(large, output), null, cancellation);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds, peak = ResidentMemory.PeakMegabytes();
+        told("stopping and resuming");
+        string whole = Path.Combine(root, "whole.parquet");
+        stage.Run(Job(small, whole), null, cancellation);
+        int stops = Stopped(stage, small, output, rows / 10, cancellation);
+        bool same = Sha256.OfFile(whole) == Sha256.OfFile(output);
+        return new StreamBenchResult(rows, new FileInfo(large).Length / 1048576.0, rows / seconds, before, tenth, peak, stops, same);
+    }
+
+    private static ScoringJob Job(string input, string output) => new() { Input = input, Output = output };
+
+    // Each attempt is stopped after an addressed number of further windows; the last goes to the end.
+    private static int Stopped(ScoringStage stage, string input, string output, long rows, CancellationToken cancellation)
+    {
+        File.Delete(output);
+        long windows = Math.Max(Stops + 1, (rows + ScoringStage.WindowRows - 1) / ScoringStage.WindowRows), share = Math.Max(1, windows / Stops);
+        int stops = 0;
+        for (int i = 0; i < Stops; i++)
+        {
+            using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            long target = (share * i) + 1 + (long)(AddressedRandom.Uniform(4, AddressedRandom.Stream.Probe, (uint)i) * share), seen = 0;
+            try
+            {
+                stage.Run(Job(input, output), _ =>
+                {
+                    if (++seen >= target) stop.Cancel();
+                }, stop.Token);
+                break; // it was done before the moment came
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                stops++;
+            }
+        }
+
+        stage.Run(Job(input, output), null, cancellation);
+        return stops;
+    }
+
+    private static void Write(string path, long rows)
+    {
+        using DataWriter writer = DataWriter.Create(path, [new("id", ColumnType.Int64), new("response", ColumnType.Text)]);
+        for (long i = 0; i < rows; i++)
+        {
+            ulong bits = AddressedRandom.Bits(3, AddressedRandom.Stream.Data, (uint)(i >> 32), (uint)i);
+            writer.Set(0, i);
+            writer.Set(1, string.Join(' ', Enumerable.Range(0, 3 + (int)(bits % 6)).Select(w => Words[(int)((bits >> (4 + (4 * w))) % 12)])));
+            writer.EndRow();
+        }
+
+        writer.Complete();
+    }
+}
