@@ -38,6 +38,13 @@ public sealed class ModelTests : Fixture
     }
 
     [Test]
+    public void AZeroInATextIsReadAsTheReplacementCharacter()
+    {
+        using RewardModel model = new(Reward("reward").Folder, threads: 1);
+        Assert.That(model.Encode("a\0b"), Is.EqualTo(model.Encode("a\uFFFDb")));
+    }
+
+    [Test]
     public void LogProbsAreThoseOfTheLoops()
     {
         (string folder, TinyModel tiny) = Policy("policy");

@@ -46,16 +46,18 @@ public static class RewardModelStage
                 // NaN (nothing is held out) is never better or worse: the newest weights are then kept.
                 if (!(quality.Headline < best))
                 {
-                    (best, worse) = (quality.Headline, 0);
+                    if (!(quality.Headline <= best)) worse = -1;
+                    best = quality.Headline;
                     model.Save(config.Output, SafetensorsType.F32, tokenizerFolder);
                 }
-                else if (++worse == config.Patience)
+
+                if (++worse == config.Patience && worse > 0)
                 {
                     Console.WriteLine($"stopping early: {worse} evaluations without a better one; the best model is saved");
                     loop.Stop();
                 }
 
-                return [.. Values(quality), ("loss/adversarial", trainer.AdversarialLoss)];
+                return config.AdversarialEpsilon > 0 ? [.. Values(quality), ("loss/adversarial", trainer.AdversarialLoss)] : Values(quality);
             },
             cancellation);
 
@@ -65,7 +67,7 @@ public static class RewardModelStage
         RewardQuality result = RewardQuality.Of(config, heldOut, scores);
         double temperature = config.Calibrate ? RewardFinish.Temperature(config, heldOut, scores) : 1;
         RewardFinish.Save(config, saved, final, tokenizer, labels, temperature, cancellation);
-        loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), [.. Values(result), ("eval/temperature", config.Calibrate ? temperature : double.NaN)]);
+        loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), config.Calibrate ? [.. Values(result), ("eval/temperature", temperature)] : Values(result));
         return result.Headline;
     }
 

@@ -77,7 +77,8 @@ public sealed class RewardModel : IDisposable
     /// <summary>The text as the model reads it: BOS where the tokenizer has one, at most <see cref="MaxLength"/> tokens.</summary>
     public int[] Encode(string text)
     {
-        int[] tokens = _tokenizer.EncodePrompt(text);
+        // The tokenizer reads zero-terminated text; one sampled zero byte must not end a run.
+        int[] tokens = _tokenizer.EncodePrompt(text.Replace('\0', '\uFFFD'));
         if (tokens.Length == 0) throw new BadDataException($"The text '{text}' has no token for the reward model in {Folder}.");
         return Cut(tokens, MaxLength);
     }
