@@ -21,6 +21,7 @@ public sealed class PolicyTrainer : IDisposable
     private readonly PolicyMethod _method;
     private readonly LanguageModelHead _head;
     private readonly LanguageModelHead? _referenceHead;
+    private readonly PolicyScorer _scorer;
     private readonly Device _device;
     private readonly bool _hasCritic;
 
@@ -36,6 +37,7 @@ public sealed class PolicyTrainer : IDisposable
         _device = device(run.Device);
         _head = ModelParts.Head(policy);
         _referenceHead = reference is null ? null : ModelParts.Head(reference, trainable: false);
+        _scorer = new PolicyScorer(policy, critic, _config.MicroBatchTokens * 2, run.Generation.Temperature, _device, reference);
         _method = PolicyMethods.Create(_config);
         _hasCritic = _config.Critic != Critic.None;
         PolicyOptimizer = ModelParts.Optimizer(policy, run.Optimizer);
@@ -66,7 +68,7 @@ public sealed class PolicyTrainer : IDisposable
     public void Rescore(TrajectoryBatch batch)
     {
         if (_config.NeedsReferenceModel) batch.FullVocabularyKl = new double[batch.Tokens];
-        Scorer().Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, _hasCritic ? batch.OldValues : [], batch.FullVocabularyKl);
+        _scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, _hasCritic ? batch.OldValues : [], batch.FullVocabularyKl);
         if (batch.OldLogProbs.All(double.IsFinite) && batch.OldValues.All(double.IsFinite)) return;
         throw new NumericalException($"The policy's own log-probs or values of the responses are NaN or infinite before the first update.{NonFinite()} Go on from an older checkpoint with a lower optimizer.learning_rate.");
     }
@@ -237,7 +239,7 @@ public sealed class PolicyTrainer : IDisposable
     private double NextPenalty(TrajectoryBatch batch, PolicyMetrics metrics)
     {
         double[] logProbs = new double[batch.Tokens];
-        Scorer().Score(batch.Sequences, batch.Offsets, logProbs, [], []);
+        _scorer.Score(batch.Sequences, batch.Offsets, logProbs, [], []);
         double sum = 0;
         long tokens = 0;
         for (int t = 0; t < batch.Tokens; t++)
@@ -253,8 +255,6 @@ public sealed class PolicyTrainer : IDisposable
         controller.Update(metrics.PenaltyKl.Value, batch.Sequences.Count);
         return controller.Coefficient;
     }
-
-    private PolicyScorer Scorer() => new(_policy, _critic, _config.MicroBatchTokens * 2, _run.Generation.Temperature, _device, _reference);
 
     private ReferenceStates ReferenceOf(CollatedBatch collated)
     {

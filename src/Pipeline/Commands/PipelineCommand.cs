@@ -23,6 +23,7 @@ public static class PipelineCommand
             Bench.BenchRolloutsCommand.Create(),
             Bench.BenchScoringCommand.Create(),
             Bench.BenchAlgorithmsCommand.Create(),
+            Bench.BenchSentimentCommand.Create(),
             Bench.RobustnessCommands.Kills(),
             Bench.RobustnessCommands.Disk(),
             Bench.RobustnessCommands.Soak(),

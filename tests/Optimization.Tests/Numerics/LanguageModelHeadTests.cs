@@ -13,7 +13,7 @@ public sealed class LanguageModelHeadTests
 
     [Test, Pairwise]
     public void ForwardAndBackwardAreAutograds(
-        [Values] bool tied, [Values(1, 3, 7, 512)] int chunkRows, [Values] bool keepSoftmax, [Values(1.0, 0.7)] double temperature, [Values] bool withEntropy)
+        [Values] bool tied, [Values(1, 3, 7, 512)] int chunkRows, [Values] bool keepSoftmax, [Values(1.0, 0.7)] double temperature, [Values] bool withEntropy, [Values] bool withKl)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor hidden = Tiny.Waves(Tokens * Hidden, 1.5).view(Tokens, Hidden);
@@ -26,16 +26,21 @@ public sealed class LanguageModelHeadTests
         Tensor chosen = logProbs.gather(1, targets.unsqueeze(1)).squeeze(1), entropies = logProbs.exp().mul(logProbs).sum(-1).neg();
         Tensor loss = chosen.mul(tensor(byLogProb).to(ScalarType.Float64)).sum();
         if (withEntropy) loss = loss.add(entropies.mul(tensor(byEntropy).to(ScalarType.Float64)).sum());
+        Tensor referenceHidden = Tiny.Waves(Tokens * Hidden, 1, 0.9).view(Tokens, Hidden);
+        Tensor reference = referenceHidden.matmul(tied ? weight.t() : weight).div(temperature).log_softmax(-1), kl = logProbs.exp().mul(logProbs.sub(reference)).sum(-1);
+        float[] byKl = withKl ? [1, 0.5f, -1, 0.25f, 2, 0.125f, 0] : [];
+        if (withKl) loss = loss.add(kl.mul(tensor(byKl).to(ScalarType.Float64)).sum());
         loss.backward();
 
         Tensor weightGradient = zeros_like(weight);
         var head = new LanguageModelHead(weight, weightGradient, tied, chunkRows, keepSoftmax ? long.MaxValue : 0);
-        HeadForward forward = head.Forward(hidden, targets, temperature, withEntropy, forBackward: true);
-        Tensor hiddenGradient = head.Backward(forward, byLogProb, byEntropy);
+        HeadForward forward = head.Forward(hidden, targets, temperature, withEntropy, forBackward: true, withKl ? new ReferenceStates(new LanguageModelHead(weight, null, tied), referenceHidden) : null);
+        Tensor hiddenGradient = head.Backward(forward, byLogProb, byEntropy, byKl);
 
         Assert.Multiple(() =>
         {
             Assert.That(forward.LogProbs.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(chosen)).Within(HostRounding));
+            if (withKl) Assert.That(forward.FullKl.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(kl)).Within(4 * HostRounding));
             if (withEntropy) Assert.That(forward.Entropies.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(entropies)).Within(HostRounding));
             Assert.That(Tiny.MaxDifference(hiddenGradient, h.grad!), Is.LessThan(4 * HostRounding));
             Assert.That(Tiny.MaxDifference(weightGradient, w.grad!), Is.LessThan(8 * HostRounding));

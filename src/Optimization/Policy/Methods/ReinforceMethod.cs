@@ -22,7 +22,7 @@ public sealed class ReinforceMethod(MethodConfig config) : PolicyMethod(config)
             case Baseline.MovingAverage:
                 var average = new MovingAverageBaseline(Config.BaselineDecay, state.Baseline);
                 Subtract(batch, average.Baseline);
-                double[] rewards = GroupAdvantages.OfSequences(batch);
+                double[] rewards = [.. GroupAdvantages.OfSequences(batch).Where((_, i) => batch.Scored[i])];
                 average.Advantages(rewards, new double[rewards.Length]); // takes the iteration into the average
                 return state with { Baseline = average.State };
             default:

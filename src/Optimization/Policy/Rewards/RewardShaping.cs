@@ -77,9 +77,15 @@ public static class RewardShaping
             batch.Offsets, batch.ResponseMask, scores, batch.OldLogProbs, batch.ReferenceLogProbs, full ? 0 : coefficient, estimator, batch.Rewards,
             config.TokenRewards ? batch.TokenRewards : []);
         if (!full) return kl;
+        double sum = 0;
         for (int t = 0; t < batch.Tokens; t++)
-            if (batch.ResponseMask[t]) batch.Rewards[t] -= coefficient * batch.FullVocabularyKl[t];
-        return batch.FullVocabularyKl.Sum() / batch.Sequences.Count;
+        {
+            if (!batch.ResponseMask[t]) continue;
+            sum += batch.FullVocabularyKl[t];
+            batch.Rewards[t] -= coefficient * batch.FullVocabularyKl[t];
+        }
+
+        return sum / batch.Scored.Count(s => s);
     }
 }
 
