@@ -65,5 +65,16 @@ public sealed class MethodRunTests
         Assert.That(ended.Error, Does.Contain("generation.samples_per_prompt is 1 (default); it must be at least 2: grpo compares"));
     }
 
+    [Test]
+    public void TheSentimentBenchKnowsEveryShippedConfiguration()
+    {
+        Ended ended = Programs.Rlhf("bench", "sentiment", "--dry-run");
+        Assert.That(ended.Code, Is.Zero, ended.ToString());
+        foreach (MethodName name in Enum.GetValues<MethodName>()) Assert.That(ended.Output, Does.Contain(MethodConfig.KeyOf(name)));
+        ended = Programs.Rlhf("bench", "sentiment", "--only", "grop", "--out", TinyRun.NewFolder("bench"));
+        Assert.That(ended.Code, Is.EqualTo(2), ended.ToString());
+        Assert.That(ended.Error, Does.Contain("grop").And.Contain("grpo"));
+    }
+
     private static string[] Responses(string file) => [.. ScoredFile.Read(file).Select(r => r.Rollout.PromptId + r.Rollout.Response)];
 }

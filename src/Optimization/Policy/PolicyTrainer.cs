@@ -144,13 +144,14 @@ public sealed class PolicyTrainer : IDisposable
     private MinibatchResult Minibatch(TrajectoryBatch batch, int[] rows, int iteration, MicroBatchLoss objective, IPolicyLoss loss)
     {
         var counts = new AggregationCounts(rows.Sum(r => (long)RaggedOffsets.TrainedTokens(batch.ResponseMask.AsSpan(batch.Response(r)))), rows.Length);
+        bool warmUp = iteration <= _config.CriticWarmupIterations;
         var result = new MinibatchResult();
         foreach (int[] cut in CollatedBatch.CutByTokens([.. rows.Select(r => batch.Sequences[r].Tokens.Length)], _config.MicroBatchTokens))
         {
             MicroBatch(batch, [.. cut.Select(i => rows[i])], counts, objective, loss, iteration, result);
         }
 
-        if (_pretraining is not null) result.AddLoss(Pretrain(_pretraining.Of(PolicyOptimizer.Step)));
+        if (_pretraining is not null && !warmUp) result.AddLoss(Pretrain(_pretraining.Of(PolicyOptimizer.Step)));
         if (!double.IsFinite(result.Loss))
         {
             throw new NumericalException($"The loss is {result.Loss} in iteration {iteration}, optimiser step {PolicyOptimizer.Step + 1}, {NumericalGuard.Rows(rows)} and the pretraining text; no step was taken.{NonFinite()}");
@@ -171,8 +172,10 @@ public sealed class PolicyTrainer : IDisposable
         result.LearningRate = learningRate;
         try
         {
-            result.GradientNorm = PolicyOptimizer.TakeStep(learningRate);
-            CriticOptimizer?.TakeStep(learningRate);
+            // A policy apart from its critic takes no step in warm-up: weight decay would move it. A shared one steps with the value head's gradient alone.
+            if (!warmUp || CriticOptimizer is null) result.GradientNorm = PolicyOptimizer.TakeStep(learningRate);
+            double criticNorm = CriticOptimizer?.TakeStep(learningRate) ?? 0;
+            if (warmUp && CriticOptimizer is not null) result.GradientNorm = criticNorm;
         }
         catch (NumericalException error)
         {

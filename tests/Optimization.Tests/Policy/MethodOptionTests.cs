@@ -24,7 +24,9 @@ public sealed class MethodOptionTests
     [Test]
     public void CriticWarmUpMovesTheCriticOnly([Values(Critic.Shared, Critic.Separate)] Critic critic)
     {
-        using var at = new PolicyFixture(Run(new MethodConfig { Critic = critic, CriticWarmupIterations = 1, Epochs = 1 }));
+        RunConfig run = Run(new MethodConfig { Critic = critic, CriticWarmupIterations = 1, Epochs = 1 });
+        if (critic == Critic.Separate) run = run with { Optimizer = run.Optimizer with { WeightDecay = 0.1 } };
+        using var at = new PolicyFixture(run);
         double[] before = Tiny.Doubles(at.Policy.Parameters.Flat);
         double[] critics = at.CriticModel is null ? [] : Tiny.Doubles(at.CriticModel.Parameters.Flat);
         at.Train(1);
