@@ -11,7 +11,7 @@ public static class BenchSentimentCommand
         Option<string> folder = new("--out") { Description = "Where runs, sentiment.md and sentiment.svg go. The same command goes on where it was stopped.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "bench-sentiment") };
         Option<string[]> only = new("--only") { Description = "Only these configurations of configs/methods; repeatable.", HelpName = "NAME", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
         Option<int> seeds = new("--seeds") { Description = "Seeds 1 … N.", HelpName = "N", DefaultValueFactory = _ => 1 };
-        Option<string?> write = new("--write") { Description = "Also put sentiment.md and sentiment.svg into this folder.", HelpName = "DIR" };
+        Option<string?> write = new("--write") { Description = "Also put the table into this Markdown file, between '<!-- results: sentiment -->' and '<!-- end -->', and sentiment.svg beside it.", HelpName = "FILE" };
         Command command = new("sentiment", "Every online method on the shipped models with the same budget of sampled tokens: P(positive) and KL on held-out prompts.") { folder, only, seeds, write };
         CommonOptions.AddTo(command, withConfig: false);
         command.SetAction((parsed, cancellation) =>
@@ -28,21 +28,27 @@ public static class BenchSentimentCommand
             var table = new ConsoleTable(SentimentReport.Columns) { Title = "held-out prompts, best P(positive) first" };
             for (int i = 0; i < rows.Count; i++) table.Add(SentimentReport.Cells(rows[i], i + 1));
             table.Print();
-            foreach (string target in new[] { bench.Folder, parsed.GetValue(write) }.OfType<string>()) Write(target, rows, bench);
+            Directory.CreateDirectory(bench.Folder);
+            WholeFile.WriteAllText(Path.Combine(bench.Folder, "sentiment.md"), SentimentReport.ToMarkdown(rows, bench));
+            Plot(bench.Folder, rows);
+            if (parsed.GetValue(write) is { } document)
+            {
+                WholeFile.WriteAllText(document, SentimentReport.Table(rows).PutInto(File.ReadAllText(document), document, SentimentReport.Note(rows, bench)));
+                Plot(Path.GetDirectoryName(Path.GetFullPath(document))!, rows);
+            }
+
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
     }
 
-    private static void Write(string folder, IReadOnlyList<SentimentRow> rows, SentimentBench bench)
+    private static void Plot(string folder, IReadOnlyList<SentimentRow> rows)
     {
-        Directory.CreateDirectory(folder);
-        WholeFile.WriteAllText(Path.Combine(folder, "sentiment.md"), SentimentReport.ToMarkdown(rows, bench));
         SentimentRow[] shown = [.. rows.Where(r => !double.IsNaN(r.Mean(x => x.Positive)))];
         if (shown.Length == 0) return;
         string svg = RewardKlPlot.ToSvg(
             [.. shown.Select(r => new PlotPoint(r.Config, r.Mean(x => x.KlPerToken), r.Mean(x => x.Positive)))], new PlotPoint("start", 0, shown.Average(r => r.Mean(x => x.PositiveBefore))));
         WholeFile.WriteAllText(Path.Combine(folder, "sentiment.svg"), svg);
-        System.Console.WriteLine($"written: {Path.Combine(folder, "sentiment.md")}, sentiment.svg");
+        System.Console.WriteLine($"written: {Path.Combine(folder, "sentiment.svg")}");
     }
 }

@@ -46,23 +46,25 @@ internal static class SentimentReport
         row.Mean(r => r.RatioMax).ToString("0.0", C), row.Mean(r => r.Seconds).ToString("0", C),
     ];
 
-    public static string ToMarkdown(IReadOnlyList<SentimentRow> rows, SentimentBench bench)
+    public static string ToMarkdown(IReadOnlyList<SentimentRow> rows, SentimentBench bench) => $"# Sentiment\n\n{Note(rows, bench)}\n\n{Table(rows).ToMarkdown()}";
+
+    public static AlgorithmTable Table(IReadOnlyList<SentimentRow> rows) => new("sentiment", Columns, [.. rows.Select((r, i) => Cells(r, i + 1))], rows.SelectMany(r => r.Runs));
+
+    /// <summary>What the table is, the plot, and whether PPO with 4 epochs is stable.</summary>
+    public static string Note(IReadOnlyList<SentimentRow> rows, SentimentBench bench)
     {
-        var text = new StringBuilder("# Sentiment: every online method on the shipped models\n\n");
+        var text = new StringBuilder();
         double before = rows.SelectMany(r => r.Runs).Where(r => r.Diverged.Length == 0).Select(r => r.PositiveBefore).DefaultIfEmpty(double.NaN).Average();
-        text.Append(C, $"Mean P(positive) and KL to the reference (k3) on held-out prompts after training with the configurations of `configs/methods`, each with the same number of sampled responses; {bench.Seeds} seed(s)");
-        text.Append(C, $"{(bench.Set.Count > 0 ? $", `--set {string.Join(' ', bench.Set)}`" : "")}. The untrained policy has P(positive) {before:0.000}. Seconds hang on the machine.\n\n");
-        text.Append("![reward against KL](sentiment.svg)\n\n");
-        text.Append($"| {string.Join(" | ", Columns)} |\n| {string.Join(" | ", Columns.Select(_ => "---"))} |\n");
-        for (int i = 0; i < rows.Count; i++) text.Append($"| {string.Join(" | ", Cells(rows[i], i + 1))} |\n");
+        text.Append(C, $"Written by `rlhf bench sentiment --seeds {bench.Seeds}{string.Concat(bench.Set.Select(s => $" --set {s}"))}`: mean P(positive) and KL to the reference (k3) on held-out prompts after training, ");
+        text.Append(C, $"the same number of sampled responses for each. The untrained policy has P(positive) {before:0.000}. Seconds hang on the machine.\n\n![P(positive) against KL](sentiment.svg)\n");
         if (rows.FirstOrDefault(r => r.Config == "ppo" && !r.Diverged) is { } ppo) text.Append(Stability(ppo));
         foreach (SentimentResult run in rows.SelectMany(r => r.Runs).Where(r => r.Diverged.Length > 0)) text.Append(C, $"\n{run.Config}, seed {run.Seed}, diverged: {run.Diverged}\n");
-        return text.ToString();
+        return text.ToString().TrimEnd();
     }
 
     private static string Stability(SentimentRow ppo)
     {
-        var text = new StringBuilder(string.Create(C, $"\n## PPO, 4 epochs: is it stable?\n\nMean over iterations of the share of tokens whose clip took effect: {ppo.Mean(r => r.ClipFraction):0.000}; largest ratio of the run {ppo.Mean(r => r.RatioMax):0.0}. Ratios π/π_old of all tokens and steps:\n\n```text\n"));
+        var text = new StringBuilder(string.Create(C, $"\nPPO with 4 epochs: mean over iterations of the share of tokens whose clip took effect: {ppo.Mean(r => r.ClipFraction):0.000}; largest ratio of the run {ppo.Mean(r => r.RatioMax):0.0}. Ratios π/π_old of all tokens and steps:\n\n```text\n"));
         string[] bins = [.. ppo.Runs[0].RatioShares.Keys];
         for (int i = 0; i < bins.Length; i++)
         {
