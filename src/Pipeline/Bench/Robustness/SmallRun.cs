@@ -10,7 +10,10 @@ public static class SmallRun
 {
     private const int HeldOut = 8;
 
-    /// <summary>Writes configuration and held-out prompts into a folder and returns the configuration's path.</summary>
+    /// <summary>
+    /// Writes configuration and held-out prompts into a folder and returns the configuration's path. Threads are named: processes that are
+    /// given other cores meanwhile must still add in the same order.
+    /// </summary>
     public static string Write(string folder, int iterations)
     {
         string root = Repository.Root(), config = Path.Combine(folder, "run.yaml");
@@ -21,6 +24,7 @@ public static class SmallRun
             output: {{folder}}/run
             policy: {{root}}/models/policy-imdb
             iterations: {{iterations}}
+            threads: {{Environment.ProcessorCount}}
             generation:
               prompts: {{root}}/data/review-openings.train.jsonl
               prompts_per_iteration: 24
