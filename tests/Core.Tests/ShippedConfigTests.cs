@@ -31,8 +31,8 @@ public sealed class ShippedConfigTests
         object config = name.StartsWith("sft-", StringComparison.Ordinal) ? ConfigBinder.Load<SftConfig>(path, [])
             : name.StartsWith("reward-", StringComparison.Ordinal) ? ConfigBinder.Load<RewardModelConfig>(path, [])
             : Preference.Contains(Path.GetFileNameWithoutExtension(name)) ? ConfigBinder.Load<PreferenceConfig>(path, [])
-            : name == "rft.yaml" ? ConfigBinder.Load<RftConfig>(path, [])
-            : name == "ilql.yaml" ? ConfigBinder.Load<IlqlConfig>(path, [])
+            : Path.GetFileName(name) == "rft.yaml" ? ConfigBinder.Load<RftConfig>(path, [])
+            : Path.GetFileName(name) == "ilql.yaml" ? ConfigBinder.Load<IlqlConfig>(path, [])
             : ConfigBinder.Load<RunConfig>(path, []);
         Assert.That(ConfigWriter.ToYaml(config), Is.Not.Empty);
     }

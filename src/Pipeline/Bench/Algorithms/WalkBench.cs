@@ -28,7 +28,7 @@ public sealed class WalkBench : IAlgorithmBench
         torch.set_num_threads(options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
         List<(string Method, string Kind, int Samples, Func<Setting, double> Train)> methods =
         [
-            .. WalkRecipes.Online.Keys.Select(name => (name, "online", 60 * WalkRecipes.SamplesPerIteration, (Func<Setting, double>)(s => Online(name, s, cancellation)))),
+            .. WalkRecipes.Online.Select(name => (name, "online", Samples(WalkRecipes.Of(name, 1)), (Func<Setting, double>)(s => Online(name, s, cancellation)))),
             ("ilql", "offline", Walks, s => Ilql(s, cancellation)),
             ("rft", "offline", Walks, s => Rft(s, cancellation)),
             .. Enum.GetValues<PreferenceMethod>().Select(m => (m.ToString().ToLowerInvariant(), "preference", Walks, (Func<Setting, double>)(s => Preference(m, s, cancellation)))),
@@ -72,16 +72,19 @@ public sealed class WalkBench : IAlgorithmBench
         return new AlgorithmRow("walks", method, kind, before, after, seconds, samples, required, met);
     }
 
+    private static int Samples(RunConfig run) => run.Iterations * WalkRecipes.SamplesPerIteration(run);
+
     private static double Online(string name, Setting setting, CancellationToken cancellation)
     {
         RunConfig run = WalkRecipes.Of(name, setting.Seed);
         using LlamaModel policy = run.Method.Critic == Critic.Shared ? WalkTask.WithValueHead(setting.Start) : setting.Start.Clone();
         using var trainer = new PolicyTrainer(policy, null, run);
+        int samples = WalkRecipes.SamplesPerIteration(run);
         for (int iteration = 1; iteration <= run.Iterations; iteration++)
         {
             cancellation.ThrowIfCancellationRequested();
-            TrajectoryBatch batch = WalkTask.ToBatch(setting.Task.Sample(policy, WalkRecipes.SamplesPerIteration, iteration), setting.Start);
-            if (run.Method.NeedsGreedyScores) batch.GreedyScores = [.. setting.Task.Sample(policy, WalkRecipes.SamplesPerIteration, iteration, greedy: true).Select(r => r.Scores.Score!.Value)];
+            TrajectoryBatch batch = WalkTask.ToBatch(setting.Task.Sample(policy, samples, iteration), setting.Start);
+            if (run.Method.NeedsGreedyScores) batch.GreedyScores = [.. setting.Task.Sample(policy, samples, iteration, greedy: true).Select(r => r.Scores.Score!.Value)];
             trainer.Train(batch, iteration, cancellation: cancellation);
         }
 
@@ -90,8 +93,8 @@ public sealed class WalkBench : IAlgorithmBench
 
     private static double Ilql(Setting setting, CancellationToken cancellation)
     {
-        const int steps = 400;
         IlqlConfig config = WalkRecipes.Ilql(setting.Seed);
+        int steps = config.MaxSteps;
         using LlamaModel policy = setting.Start.Clone();
         using var heads = new IlqlHeads(policy.Config, setting.Seed);
         using var trainer = new IlqlTrainer(policy, heads, config);
@@ -109,15 +112,16 @@ public sealed class WalkBench : IAlgorithmBench
     private static double Rft(Setting setting, CancellationToken cancellation)
     {
         using LlamaModel policy = setting.Start.Clone();
-        RftData kept = RftData.Of(setting.Samples, WalkRecipes.Rft(setting.Seed), policy.Config);
-        setting.Task.Imitate(policy, kept.Training, 150, 3e-3, cancellation);
+        RftConfig config = WalkRecipes.Rft(setting.Seed);
+        RftData kept = RftData.Of(setting.Samples, config, policy.Config);
+        setting.Task.Imitate(policy, kept.Training, config.MaxSteps, config.Optimizer.LearningRate, cancellation);
         return setting.Score(policy);
     }
 
     private static double Preference(PreferenceMethod method, Setting setting, CancellationToken cancellation)
     {
-        const int steps = 60;
         PreferenceConfig config = WalkRecipes.Preference(method, setting.Seed);
+        int steps = config.MaxSteps;
         using LlamaModel policy = setting.Start.Clone();
         PreferenceExample[] pairs =
         [
