@@ -27,12 +27,12 @@ public sealed class KilledTests : Fixture
             }
 
             process.WaitForExit();
-            if (process.ExitCode == 0) break;
-            Assert.That(File.Exists(At("killed.parquet")), Is.False, "a name belongs to a whole file");
+            // A kill may land after the file got its name and before the program ended: then the file is whole, which the last line tells.
+            if (File.Exists(At("killed.parquet"))) break;
         }
 
         Assert.That(kills, Is.GreaterThan(2));
-        Assert.That(Program([.. options, "--out", At("killed.parquet")]).Code, Is.Zero);
+        if (!File.Exists(At("killed.parquet"))) Assert.That(Program([.. options, "--out", At("killed.parquet")]).Code, Is.Zero);
         Assert.That(Program([.. options, "--out", At("whole.parquet")]).Code, Is.Zero);
         Assert.That(File.ReadAllBytes(At("killed.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
     }
