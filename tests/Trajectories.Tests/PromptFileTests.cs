@@ -80,7 +80,7 @@ public sealed class PromptFileTests : FolderTest
     public void Published_data_sets_can_be_read()
     {
         string? shared = SharedFolder();
-        if (shared is null) Assert.Ignore("skipped: the shared data folder is absent");
+        if (shared is null || !Directory.Exists(Path.Combine(shared, "data"))) Assert.Ignore("skipped: the shared data folder is absent");
         Assert.That(PromptFile.Read(Path.Combine(shared!, "data/gsm8k/test.jsonl"), "question").Count(), Is.EqualTo(1319));
         using DataReader reader = DataReader.Open(Path.Combine(shared!, "data/imdb/train.jsonl.gz"));
         int rows = 0, nextLine = 0, text = reader.Require("text");
