@@ -15,12 +15,7 @@ public sealed class ShippedConfigTests
         Assert.That(ConfigBinder.Load<PreferenceConfig>(path, []).Method, Is.EqualTo(method));
     }
 
-    private static string Folder()
-    {
-        DirectoryInfo at = new(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "Rlhf.Onnx.sln"))) at = at.Parent!;
-        return Path.Combine(at.FullName, "configs");
-    }
+    private static string Folder() => Path.Combine(Repository.Root, "configs");
 
     private static IEnumerable<string> Files() => Directory.GetFiles(Folder(), "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Folder(), f)).Order(StringComparer.Ordinal);
 

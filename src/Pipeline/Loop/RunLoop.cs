@@ -131,7 +131,7 @@ public sealed class RunLoop : IDisposable
     {
         long started = Stopwatch.GetTimestamp();
         IterationPaths paths = _run.Iteration(i);
-        CollectedRollouts drawn = _collector.Collect(i, paths, i == 1 ? _models.Policy : _run.Iteration(i - 1).Policy, cancellation);
+        CollectedRollouts drawn = _collector.Collect(i, paths, CurrentPolicy, cancellation);
         long afterScoring = Stopwatch.GetTimestamp();
         IReadOnlyList<ScoredRollout> rows = drawn.Rows;
         long stepsDone = 0;
