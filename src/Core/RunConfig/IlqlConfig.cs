@@ -14,10 +14,14 @@ public enum NextStateValue
 }
 
 /// <summary><c>rlhf-optimize ilql</c>: implicit language Q-learning on scored samples, without drawing new ones.</summary>
-public sealed record IlqlConfig
+public sealed record IlqlConfig : TrainingConfig
 {
-    [Doc("Seed of the new heads, order and hold-out.")]
-    public ulong Seed { get; init; } = 1;
+    public IlqlConfig()
+    {
+        Epochs = 2;
+        Output = "runs/ilql";
+        Optimizer = new OptimizerConfig { LearningRate = 2e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 10 };
+    }
 
     [Doc("Hugging Face folder of the policy to tune; its Q and V heads are gone on with where it has any."), Required, PathRelative]
     public string Model { get; init; } = "";
@@ -52,35 +56,9 @@ public sealed record IlqlConfig
     [Doc("β of decoding: logits + β · min(Q₁, Q₂), in the ONNX folder and in evaluations."), Range(0, 1e4)]
     public double DecodingBeta { get; init; } = 4;
 
-    [Doc("Share of the prompts held out for evaluation."), Range(0, 0.9)]
-    public double HeldOutFraction { get; init; } = 0.1;
-
-    [Doc("Responses of one optimiser step."), Range(1, 1e6)]
-    public int BatchSize { get; init; } = 32;
-
     [Doc("Most tokens of one forward pass, padding included; does not change the loss."), Range(16, 1e8)]
     public int MicroBatchTokens { get; init; } = 4096;
 
-    [Doc("Passes over the data."), Range(0, 1e6)]
-    public double Epochs { get; init; } = 2;
-
-    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
-    public int MaxSteps { get; init; }
-
-    [Doc("Steps between evaluations."), Range(1, 1e9)]
-    public int EvaluateEvery { get; init; } = 100;
-
-    [Doc("Where the model, its heads and metrics go."), PathRelative]
-    public string Output { get; init; } = "runs/ilql";
-
     [Doc("Also export an ONNX folder that decodes with the Q heads: onnx/ in the output.")]
     public bool Export { get; init; } = true;
-
-    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 2e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 10 };
-
-    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
-    public int Threads { get; init; }
-
-    [Doc("cpu, cuda or cuda:N.")]
-    public string Device { get; init; } = "cpu";
 }

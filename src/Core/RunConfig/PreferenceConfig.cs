@@ -4,13 +4,16 @@ namespace Rlhf.Core;
 public enum PreferenceMethod { Dpo, Ipo, Kto, Orpo, Simpo }
 
 /// <summary><c>rlhf-optimize dpo|ipo|kto|orpo|simpo</c>: a policy learns from preferred and rejected responses, without a reward model.</summary>
-public sealed record PreferenceConfig : IValidated
+public sealed record PreferenceConfig : TrainingConfig, IValidated
 {
+    public PreferenceConfig()
+    {
+        Output = "runs/preference";
+        Optimizer = new OptimizerConfig { LearningRate = 5e-5, Schedule = LearningRateShape.Linear, WarmupSteps = 10 };
+    }
+
     [Doc("dpo, ipo, kto, orpo or simpo; the command of the same name runs it."), Required]
     public PreferenceMethod Method { get; init; }
-
-    [Doc("Seed of order and hold-out.")]
-    public ulong Seed { get; init; } = 1;
 
     [Doc("Hugging Face folder of the policy to tune."), Required, PathRelative]
     public string Model { get; init; } = "";
@@ -60,37 +63,11 @@ public sealed record PreferenceConfig : IValidated
     [Doc("kto: λ_U, weight of bad responses."), Range(0, 100, MinimumIsOpen = true)]
     public double UndesirableWeight { get; init; } = 1;
 
-    [Doc("Share of the prompts held out for evaluation."), Range(0, 0.9)]
-    public double HeldOutFraction { get; init; } = 0.1;
-
-    [Doc("Pairs (kto with labels: responses) of one optimiser step."), Range(1, 1e6)]
-    public int BatchSize { get; init; } = 32;
-
     [Doc("Most tokens of one forward pass, padding included; does not change the loss."), Range(16, 1e8)]
     public int MicroBatchTokens { get; init; } = 4096;
 
-    [Doc("Passes over the data."), Range(0, 1e6)]
-    public double Epochs { get; init; } = 1;
-
-    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
-    public int MaxSteps { get; init; }
-
-    [Doc("Steps between evaluations."), Range(1, 1e9)]
-    public int EvaluateEvery { get; init; } = 100;
-
-    [Doc("Where the model and metrics go."), PathRelative]
-    public string Output { get; init; } = "runs/preference";
-
     [Doc("Also export an ONNX folder: onnx/ in the output.")]
     public bool Export { get; init; } = true;
-
-    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 5e-5, Schedule = LearningRateShape.Linear, WarmupSteps = 10 };
-
-    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
-    public int Threads { get; init; }
-
-    [Doc("cpu, cuda or cuda:N.")]
-    public string Device { get; init; } = "cpu";
 
     /// <inheritdoc/>
     public IEnumerable<ConfigProblem> Validate()

@@ -4,10 +4,15 @@ namespace Rlhf.Core;
 public enum RewardObjective { Binary, Regression, Huber, Pairwise, KWise, PlackettLuce, Discriminator, Process }
 
 /// <summary><c>rlhf-optimize reward-model</c>.</summary>
-public sealed record RewardModelConfig
+public sealed record RewardModelConfig : TrainingConfig
 {
-    [Doc("Seed of initialisation, order, crops and hold-out.")]
-    public ulong Seed { get; init; } = 1;
+    public RewardModelConfig()
+    {
+        Epochs = 2;
+        EvaluateEvery = 200;
+        Output = "runs/reward";
+        Optimizer = new OptimizerConfig { LearningRate = 3e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, WeightDecay = 0.05 };
+    }
 
     [Doc("binary (labels 0/1, reward = logit), regression, huber, pairwise (chosen/rejected), k_wise, plackett_luce (ranked lists), discriminator (people's texts against the policy's samples in `negatives`; its reward is log σ(score), transform log_sigmoid), process (a label a step).")]
     public RewardObjective Objective { get; init; } = RewardObjective.Binary;
@@ -69,31 +74,11 @@ public sealed record RewardModelConfig
     [Doc("Weight of (R_chosen + R_rejected)², which centres rewards."), Range(0, 10)]
     public double CenteringCoefficient { get; init; }
 
-    [Doc("Share of the rows held out for evaluation."), Range(0, 0.9)]
-    public double HeldOutFraction { get; init; } = 0.1;
-
-    [Doc("Texts (or pairs) of one optimiser step."), Range(1, 1e6)]
-    public int BatchSize { get; init; } = 32;
-
     [Doc("Most tokens of one forward pass, padding included."), Range(16, 1e8)]
     public int MicroBatchTokens { get; init; } = 4096;
 
-    [Doc("Passes over the data."), Range(0, 1e6)]
-    public double Epochs { get; init; } = 2;
-
-    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
-    public int MaxSteps { get; init; }
-
-    [Doc("Steps between evaluations."), Range(1, 1e9)]
-    public int EvaluateEvery { get; init; } = 200;
-
     [Doc("Most held-out rows used for evaluations before the last."), Range(1, 1e9)]
     public int EvaluateRows { get; init; } = 1000;
-
-    [Doc("Where the model and metrics go."), PathRelative]
-    public string Output { get; init; } = "runs/reward";
-
-    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 3e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, WeightDecay = 0.05 };
 
     [Doc("Column of each pair's own margin, added to margin (pairwise); empty: none.")]
     public string MarginColumn { get; init; } = "";
@@ -145,10 +130,4 @@ public sealed record RewardModelConfig
 
     [Doc("The temperature that makes held-out probabilities most likely is saved with the model (binary, discriminator, pairwise).")]
     public bool Calibrate { get; init; }
-
-    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
-    public int Threads { get; init; }
-
-    [Doc("cpu, cuda or cuda:N.")]
-    public string Device { get; init; } = "cpu";
 }

@@ -4,10 +4,14 @@ namespace Rlhf.Core;
 public enum SampleSelection { BestOfN, Quantile }
 
 /// <summary><c>rlhf-optimize rft</c>: fine-tuning on the best of scored samples (best-of-N, rejection sampling).</summary>
-public sealed record RftConfig : IValidated
+public sealed record RftConfig : TrainingConfig, IValidated
 {
-    [Doc("Seed of order and hold-out.")]
-    public ulong Seed { get; init; } = 1;
+    public RftConfig()
+    {
+        Epochs = 2;
+        Output = "runs/rft";
+        Optimizer = new OptimizerConfig { LearningRate = 1e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 10 };
+    }
 
     [Doc("Hugging Face folder of the policy to tune."), Required, PathRelative]
     public string Model { get; init; } = "";
@@ -27,37 +31,11 @@ public sealed record RftConfig : IValidated
     [Doc("Train on equal responses to equal prompts once.")]
     public bool Unique { get; init; } = true;
 
-    [Doc("Share of the prompts held out for evaluation."), Range(0, 0.9)]
-    public double HeldOutFraction { get; init; } = 0.1;
-
-    [Doc("Responses of one optimiser step."), Range(1, 1e6)]
-    public int BatchSize { get; init; } = 32;
-
     [Doc("Responses of one forward pass; it does not change the loss."), Range(1, 1e6)]
     public int MicroBatchSize { get; init; } = 32;
 
-    [Doc("Passes over the data."), Range(0, 1e6)]
-    public double Epochs { get; init; } = 2;
-
-    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
-    public int MaxSteps { get; init; }
-
-    [Doc("Steps between evaluations."), Range(1, 1e9)]
-    public int EvaluateEvery { get; init; } = 100;
-
-    [Doc("Where the model and metrics go."), PathRelative]
-    public string Output { get; init; } = "runs/rft";
-
     [Doc("Also export an ONNX folder: onnx/ in the output.")]
     public bool Export { get; init; } = true;
-
-    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 1e-4, Schedule = LearningRateShape.Cosine, WarmupSteps = 10 };
-
-    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
-    public int Threads { get; init; }
-
-    [Doc("cpu, cuda or cuda:N.")]
-    public string Device { get; init; } = "cpu";
 
     /// <inheritdoc/>
     public IEnumerable<ConfigProblem> Validate()

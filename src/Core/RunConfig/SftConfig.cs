@@ -1,10 +1,15 @@
 namespace Rlhf.Core;
 
 /// <summary><c>rlhf-optimize sft</c>: maximum likelihood on text, or on completions given prompts.</summary>
-public sealed record SftConfig
+public sealed record SftConfig : TrainingConfig
 {
-    [Doc("Seed of initialisation, order and hold-out.")]
-    public ulong Seed { get; init; } = 1;
+    public SftConfig()
+    {
+        HeldOutFraction = 0.02;
+        EvaluateEvery = 250;
+        Output = "runs/sft";
+        Optimizer = new OptimizerConfig { LearningRate = 1e-3, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, FinalFraction = 0.1, WeightDecay = 0.1 };
+    }
 
     [Doc("Hugging Face folder to start from; empty: a new model of the section `architecture`."), PathRelative]
     public string Model { get; init; } = "";
@@ -30,46 +35,20 @@ public sealed record SftConfig
     [Doc("Text replaced in the data before tokenisation, as from → to.")]
     public IReadOnlyDictionary<string, string> Replace { get; init; } = new Dictionary<string, string>();
 
-    [Doc("Share of the rows held out for evaluation."), Range(0, 0.9)]
-    public double HeldOutFraction { get; init; } = 0.02;
-
     [Doc("Most held-out tokens used for one evaluation."), Range(1, 1e9)]
     public int HeldOutTokens { get; init; } = 200_000;
 
     [Doc("Tokens of one training sequence."), Range(2, 1e6)]
     public int SequenceLength { get; init; } = 256;
 
-    [Doc("Sequences of one optimiser step."), Range(1, 1e6)]
-    public int BatchSize { get; init; } = 32;
-
     [Doc("Sequences of one forward pass; it must divide batch_size and does not change the loss."), Range(1, 1e6)]
     public int MicroBatchSize { get; init; } = 8;
-
-    [Doc("Passes over the data."), Range(0, 1e6)]
-    public double Epochs { get; init; } = 1;
-
-    [Doc("Stop after this many steps; 0: as epochs says."), Range(0, 1e9)]
-    public int MaxSteps { get; init; }
 
     [Doc("Stop after this many minutes with the schedule run to its end; 0: never."), Range(0, 1e6)]
     public double MaxMinutes { get; init; }
 
-    [Doc("Steps between evaluations (and checkpoints)."), Range(1, 1e9)]
-    public int EvaluateEvery { get; init; } = 250;
-
-    [Doc("Where the model, metrics and checkpoints go."), PathRelative]
-    public string Output { get; init; } = "runs/sft";
-
     [Doc("Also export an ONNX folder: onnx/ in the output.")]
     public bool Export { get; init; }
-
-    public OptimizerConfig Optimizer { get; init; } = new() { LearningRate = 1e-3, Schedule = LearningRateShape.Cosine, WarmupSteps = 100, FinalFraction = 0.1, WeightDecay = 0.1 };
-
-    [Doc("Threads of libtorch; 0: all cores."), Range(0, 1024)]
-    public int Threads { get; init; }
-
-    [Doc("cpu, cuda or cuda:N.")]
-    public string Device { get; init; } = "cpu";
 }
 
 /// <summary>Shape of a new Llama model.</summary>

@@ -143,14 +143,14 @@ public sealed class LlamaModel : IDisposable
     /// <summary>One reward per sequence: gain · score + bias of the pooled hidden states.</summary>
     /// <param name="hidden">[batch, time, hidden]</param>
     /// <param name="lengths">[batch] int64: real tokens of each row, at least 1.</param>
-    /// <param name="dropout">Applied to the pooled states while training; drawn from torch's generator.</param>
+    /// <param name="factors">[batch, hidden] that the pooled states are multiplied by (dropout while training), or null.</param>
     /// <returns>[batch]</returns>
-    public Tensor Score(Tensor hidden, Tensor lengths, double dropout = 0)
+    public Tensor Score(Tensor hidden, Tensor lengths, Tensor? factors = null)
     {
         if (Config.Head != ModelHead.Scalar) throw new InvalidOperationException("Only a scalar model has a score.");
         using DisposeScope scope = NewDisposeScope();
         Tensor pooled = Config.RewardPooling == RewardPooling.Last ? LastReal(hidden, lengths) : MeanOfReal(hidden, lengths);
-        if (dropout > 0) pooled = nn.functional.dropout(pooled, dropout);
+        if (factors is not null) pooled = pooled.mul(factors);
         Tensor score = RawScore(pooled).squeeze(-1);
         if (Config.RewardGain != 1) score = score.mul(Config.RewardGain);
         if (Config.RewardBias != 0) score = score.add(Config.RewardBias);

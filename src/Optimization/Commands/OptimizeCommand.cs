@@ -18,28 +18,39 @@ public static class OptimizeCommand
     [
         TokenizerCommand.Create(),
         QaFeedbackCommand.Create(),
-        Configured<SftConfig>("sft", "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
-        Configured<RewardModelConfig>("reward-model", "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
+        RankingsCommand.Create(),
+        Configured<SftConfig>(SftStage.Name, "Supervised fine-tuning: maximum likelihood on texts, or on completions given prompts.", (config, token) => SftStage.Run(config, token)),
+        Configured<RewardModelConfig>(RewardModelStage.Name, "Trains a reward model on labels, scores or comparisons.", (config, token) => RewardModelStage.Run(config, token)),
         .. PolicyCommand.CreateAll(),
         .. PreferenceCommands.Create(),
         PairsCommand.Create(),
-        Configured<RftConfig>("rft", "Fine-tuning on the best of scored samples: best-of-N or rejection sampling.", (config, token) => RftStage.Run(config, token)),
-        Configured<IlqlConfig>("ilql", "Implicit language Q-learning on scored samples, without drawing new ones.", (config, token) => IlqlStage.Run(config, token)),
+        Configured<RftConfig>(RftStage.Name, "Fine-tuning on the best of scored samples: best-of-N or rejection sampling.", (config, token) => RftStage.Run(config, token)),
+        Configured<IlqlConfig>(IlqlStage.Name, "Implicit language Q-learning on scored samples, without drawing new ones.", (config, token) => IlqlStage.Run(config, token)),
         ExportCommand.Create(),
         ConvertCommand.Create(),
     ];
 
+    /// <summary>Of every training that can be stopped and gone on with.</summary>
+    internal static Option<bool> RestartOption { get; } = new("--restart") { Description = "Begin anew, even where a stopped training could go on." };
+
+    internal static void Run(string name, TrainingConfig config, ParseResult parsed, Action train)
+    {
+        if (parsed.GetValue(RestartOption)) TrainingCheckpoint.Forget(name, config.Output);
+        train();
+    }
+
     private static Command Configured<T>(string name, string description, Action<T, CancellationToken> run)
-        where T : class
+        where T : TrainingConfig
     {
         var command = new Command(name, description);
         CommonOptions.AddTo(command);
+        command.Options.Add(RestartOption);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             T config = common.Load<T>();
             if (common.DryRun) Console.Write(ConfigWriter.ToYaml(config));
-            else run(config, cancellation);
+            else Run(name, config, parsed, () => run(config, cancellation));
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

@@ -20,6 +20,7 @@ public static class PreferenceCommands
         string name = method.ToString().ToLowerInvariant();
         var command = new Command(name, description);
         CommonOptions.AddTo(command);
+        command.Options.Add(OptimizeCommand.RestartOption);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
@@ -32,7 +33,7 @@ public static class PreferenceCommands
             }
 
             if (common.DryRun) Console.Write(ConfigWriter.ToYaml(config));
-            else PreferenceStage.Run(config, cancellation);
+            else OptimizeCommand.Run(name, config, parsed, () => PreferenceStage.Run(config, cancellation));
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

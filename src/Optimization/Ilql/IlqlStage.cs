@@ -8,6 +8,7 @@ namespace Rlhf.Optimization;
 /// <summary>ILQL from a configuration: scored samples → training → model folder with heads, and an ONNX folder that decodes with them.</summary>
 public static class IlqlStage
 {
+    internal const string Name = "ilql";
     private const uint OrderSalt = 0x11C;
 
     /// <returns>Parts of the held-out loss at the end.</returns>
@@ -21,16 +22,17 @@ public static class IlqlStage
         if (File.Exists(Path.Combine(config.Model, IlqlHeads.FileName))) heads.Load(config.Model);
         IlqlData data = IlqlData.Of(samples, config, model.Config);
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters and {heads.Parameters.Count:N0} in the heads; data: {data.Training.Count:N0} responses for training, {data.HeldOut.Count:N0} held out");
-        IlqlLoss heldOut = Train(config, data, model, heads, cancellation);
-        if (config.Export) IlqlExport.Write(model, heads, config.DecodingBeta, config.Model, Path.Combine(config.Output, "onnx"));
-        return heldOut;
+        return Train(config, data, model, heads, cancellation);
     }
 
     private static IlqlLoss Train(IlqlConfig config, IlqlData data, LlamaModel model, IlqlHeads heads, CancellationToken cancellation)
     {
         using var trainer = new IlqlTrainer(model, heads, config);
-        long steps = TrainingLoop.PlannedSteps(config.Epochs, data.Training.Count, config.BatchSize, config.MaxSteps);
-        using var loop = new TrainingLoop("ilql", config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Training.Count, config.Optimizer);
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, config.Model]);
+        checkpoint.Track("model", model.Parameters.Flat, trainer.Optimizer);
+        checkpoint.Track("heads", heads.Parameters.Flat, trainer.HeadOptimizer);
+        checkpoint.Track("slow_heads", heads.Slow.Flat);
+        using var loop = new TrainingLoop(Name, config, data.Training.Count, checkpoint);
         var order = new EpochOrder(data.Training.Count, config.Seed, OrderSalt);
         IlqlLoss last = default, heldOut = default;
         double value = 0;
@@ -51,6 +53,8 @@ public static class IlqlStage
                 return [.. evaluated, ("q/bellman", last.Bellman), ("q/expectile", last.Expectile), ("q/conservative", last.Conservative), ("q/cloning", last.Cloning), ("q/value", value)];
             },
             cancellation);
+        if (config.Export) IlqlExport.Write(model, heads, config.DecodingBeta, config.Model, Path.Combine(config.Output, "onnx"));
+        loop.Complete();
         return heldOut;
     }
 }

@@ -25,11 +25,15 @@ public static class PreferenceStage
         if (PreferenceObjectives.Of(config).NeedsReference) ScoreReference(config, model, data, where, cancellation);
 
         using var trainer = new PreferenceTrainer(model, config);
-        long steps = TrainingLoop.PlannedSteps(config.Epochs, data.Training.Count, config.BatchSize, config.MaxSteps);
-        string name = config.Method.ToString().ToLowerInvariant();
-        using var loop = new TrainingLoop(name, config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Training.Count, config.Optimizer);
+        PreferenceLossSums since = default, heldOut = default;
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name(config), config, [.. config.Data, config.Model, config.Reference]);
+        checkpoint.Track("model", model.Parameters.Flat, trainer.Optimizer);
+        checkpoint.Track(
+            "since", () => [since.Loss, since.Pairs, since.Correct, since.ChosenRewardSum, since.RejectedRewardSum],
+            s => since = new PreferenceLossSums(s[0], (long)s[1], (long)s[2], s[3], s[4]));
+        using var loop = new TrainingLoop(Name(config), config, data.Training.Count, checkpoint);
         var order = new EpochOrder(data.Training.Count, config.Seed, OrderSalt);
-        PreferenceLossSums since = default, heldOut = trainer.Evaluate(data.HeldOut);
+        if (!loop.GoesOn) heldOut = trainer.Evaluate(data.HeldOut);
         if (heldOut.Pairs > 0) loop.Log.Row("before", string.Create(CultureInfo.InvariantCulture, $"{data.HeldOut.Count:N0} held out"), Values(heldOut));
         loop.Run(
             (step, progress) =>
@@ -49,8 +53,11 @@ public static class PreferenceStage
             },
             cancellation);
         if (config.Export) ModelExport.Model(model, config.Model, Path.Combine(config.Output, "onnx"));
+        loop.Complete();
         return heldOut;
     }
+
+    internal static string Name(PreferenceConfig config) => config.Method.ToString().ToLowerInvariant();
 
     private static void ScoreReference(PreferenceConfig config, LlamaModel policy, PreferenceData data, Device where, CancellationToken cancellation)
     {

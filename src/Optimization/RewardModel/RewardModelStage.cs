@@ -8,6 +8,7 @@ namespace Rlhf.Optimization;
 /// <summary>Reward-model training from a configuration: data → examples → training with evaluations, early stopping on the best → model folder.</summary>
 public static class RewardModelStage
 {
+    internal const string Name = "reward-model";
     private const uint OrderSalt = 0x2E3;
 
     /// <returns>Held-out accuracy (labels, comparisons) or R² (scores) of the saved model.</returns>
@@ -27,12 +28,14 @@ public static class RewardModelStage
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {training.Count:N0} examples for training, {heldOut.Count:N0} held out");
         using var trainer = new RewardModelTrainer(model, config);
-        long steps = TrainingLoop.PlannedSteps(config.Epochs, training.Count, config.BatchSize, config.MaxSteps);
-        using var loop = new TrainingLoop("reward-model", config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)training.Count, config.Optimizer);
         List<RewardExample> sample = Sample(heldOut, config.EvaluateRows, config.Seed);
         var order = new EpochOrder(training.Count, config.Seed, OrderSalt);
         double best = double.NegativeInfinity;
         int worse = 0;
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, .. config.HeldOutData, .. config.Negatives, .. config.NormalizeOn, config.Model, tokenizerFolder]);
+        checkpoint.Track("model", model.Parameters.Flat, trainer.Optimizer);
+        checkpoint.Track("best", () => [best, worse], b => (best, worse) = (b[0], (int)b[1]));
+        using var loop = new TrainingLoop(Name, config, training.Count, checkpoint);
         loop.Run(
             (step, progress) =>
             {
@@ -68,11 +71,12 @@ public static class RewardModelStage
         double temperature = config.Calibrate ? RewardFinish.Temperature(config, heldOut, scores) : 1;
         RewardFinish.Save(config, saved, final, tokenizer, labels, temperature, cancellation);
         loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), config.Calibrate ? [.. Values(result), ("eval/temperature", temperature)] : Values(result));
+        loop.Complete();
         return result.Headline;
     }
 
     private static (string, double)[] Values(RewardQuality quality) =>
-        [("eval/loss", quality.Loss), (quality.HeadlineName, quality.Headline), ("eval/calibration_error", quality.CalibrationError)];
+        [("eval/loss", quality.Loss), (quality.HeadlineName, quality.Headline), .. double.IsNaN(quality.CalibrationError) ? [] : ((string, double)[])[("eval/calibration_error", quality.CalibrationError)]];
 
     private static List<RewardExample> Sample(List<RewardExample> examples, int count, ulong seed) =>
         count >= examples.Count ? examples : [.. AddressedRandom.Permutation(examples.Count, seed, 0xE7A1).Take(count).Order().Select(i => examples[i])];

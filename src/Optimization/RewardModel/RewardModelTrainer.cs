@@ -33,11 +33,11 @@ public sealed class RewardModelTrainer : IDisposable
     public (double Loss, double GradientNorm) Step(IReadOnlyList<RewardExample> batch, uint epoch, double progress)
     {
         int[][][] texts = [.. batch.Select(e => Texts(e, training: true, epoch))];
-        double loss = Pass(batch, texts, 1);
+        double loss = Pass(batch, texts, epoch, 1);
         if (_config.AdversarialEpsilon > 0)
         {
             using EmbeddingPerturbation moved = new(_model, _config.AdversarialEpsilon);
-            AdversarialLoss = Pass(batch, texts, _config.AdversarialWeight);
+            AdversarialLoss = Pass(batch, texts, epoch, _config.AdversarialWeight);
         }
 
         if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or look for NaN in the labels.");
@@ -45,14 +45,14 @@ public sealed class RewardModelTrainer : IDisposable
     }
 
     // Forward and backward over the whole step; gradients are added, times the weight. Returns the loss itself.
-    private double Pass(IReadOnlyList<RewardExample> batch, int[][][] texts, double weight)
+    private double Pass(IReadOnlyList<RewardExample> batch, int[][][] texts, uint epoch, double weight)
     {
         double loss = 0;
         RewardScale scale = RewardScale.Of(batch);
         foreach (int[] cut in Cut(texts))
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor scores = Forward([.. cut.SelectMany(i => texts[i])], Ends(batch, cut), training: true); // [texts], or [steps]
+            Tensor scores = Forward([.. cut.SelectMany(i => texts[i])], Ends(batch, cut), Dropout(batch, cut, epoch)); // [texts], or [steps]
             double[] values = Doubles(scores), gradient = new double[values.Length];
             int[] offsets = RaggedOffsets.FromLengths([.. cut.Select(i => texts[i].Length)]);
             loss += RewardObjectives.Evaluate(_config, values, offsets, [.. cut.SelectMany(i => batch[i].StepLabels ?? [batch[i].Label])], scale, gradient);
@@ -77,7 +77,7 @@ public sealed class RewardModelTrainer : IDisposable
         foreach (int[] cut in Cut(texts))
         {
             using DisposeScope scope = NewDisposeScope();
-            double[] values = Doubles(Forward([.. cut.SelectMany(i => texts[i])], Ends(examples, cut), training: false));
+            double[] values = Doubles(Forward([.. cut.SelectMany(i => texts[i])], Ends(examples, cut), null));
             int at = 0;
             foreach (int i in cut)
             {
@@ -96,12 +96,21 @@ public sealed class RewardModelTrainer : IDisposable
     private static (int Row, int Position)[]? Ends(IReadOnlyList<RewardExample> examples, int[] cut) =>
         examples[cut[0]].StepEnds is null ? null : [.. cut.SelectMany((i, row) => examples[i].StepEnds!.Select(p => (row, p)))];
 
+    // [texts] or [steps] by [hidden]; null without dropout.
+    private Tensor? Dropout(IReadOnlyList<RewardExample> examples, int[] cut, uint epoch)
+    {
+        if (_config.Dropout == 0) return null;
+        int width = _model.Config.HiddenSize;
+        uint[] addresses = [.. cut.SelectMany(i => Enumerable.Range(0, examples[i].StepEnds?.Length ?? examples[i].Texts.Length).Select(t => PooledDropout.Address(examples[i].Row, t)))];
+        return tensor(PooledDropout.Factors(_config.Dropout, _config.Seed, epoch, addresses, width), addresses.Length, width).to(_device);
+    }
+
     private int[][] Texts(RewardExample example, bool training, uint epoch) =>
         [.. example.Texts.Select((t, i) => RewardAugmentation.Apply(t, _config, _model.Config.VocabSize, training, epoch, example.Row, (uint)i, _model.Config.PadTokenId ?? 0))];
 
     private List<int[]> Cut(int[][][] texts) => ExampleCut.ByTokens([.. texts.Select(t => t.Select(x => x.Length).ToArray())], _config.MicroBatchTokens);
 
-    private Tensor Forward(int[][] texts, (int Row, int Position)[]? ends, bool training)
+    private Tensor Forward(int[][] texts, (int Row, int Position)[]? ends, Tensor? factors)
     {
         int time = texts.Max(t => t.Length);
         long[] ids = new long[texts.Length * time];
@@ -111,13 +120,12 @@ public sealed class RewardModelTrainer : IDisposable
         }
 
         Tensor states = _model.Hidden(tensor(ids, texts.Length, time).to(_device)); // [texts, time, hidden]
-        double dropout = training ? _config.Dropout : 0;
-        if (ends is null) return _model.Score(states, tensor(texts.Select(t => (long)t.Length).ToArray()).to(_device), dropout);
+        if (ends is null) return _model.Score(states, tensor(texts.Select(t => (long)t.Length).ToArray()).to(_device), factors);
 
         // A step is judged where it ends: each such state is a text of one token.
         Tensor places = tensor(ends.Select(e => ((long)e.Row * time) + e.Position).ToArray()).to(_device);
         Tensor chosen = states.reshape((long)texts.Length * time, states.shape[2]).index_select(0, places).unsqueeze(1); // [steps, 1, hidden]
-        return _model.Score(chosen, ones(ends.Length, ScalarType.Int64, _device), dropout);
+        return _model.Score(chosen, ones(ends.Length, ScalarType.Int64, _device), factors);
     }
 
     private static double[] Doubles(Tensor scores) => [.. PolicyScorer.HostFloats(scores).Select(s => (double)s)];

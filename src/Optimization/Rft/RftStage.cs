@@ -10,6 +10,8 @@ namespace Rlhf.Optimization;
 /// </summary>
 public static class RftStage
 {
+    internal const string Name = "rft";
+
     /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
     public static double Run(RftConfig config, CancellationToken cancellation)
     {
@@ -19,9 +21,8 @@ public static class RftStage
         RftData data = RftData.Of(samples, config, model.Config);
         Console.WriteLine(
             $"model: {model.Parameters.Count:N0} parameters; data: {data.Training.Count:N0} of {samples.Rows.Count:N0} samples for training, {data.HeldOut.Count:N0} held out; mean score {data.AllScore:G4}, kept {data.KeptScore:G4}");
-        double heldOut = SftStage.Train(Sft(config), new SftData(data.Training, data.HeldOut, config.Seed), model, config.Model, "rft", cancellation);
-        if (config.Export) ModelExport.Model(model, config.Model, Path.Combine(config.Output, "onnx"));
-        return heldOut;
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, config.Model]);
+        return SftStage.Train(Sft(config), new SftData(data.Training, data.HeldOut, config.Seed), model, config.Model, Name, checkpoint, config.Export, cancellation);
     }
 
     /// <summary>The supervised part's configuration.</summary>

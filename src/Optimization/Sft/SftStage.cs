@@ -8,6 +8,8 @@ namespace Rlhf.Optimization;
 /// <summary>Supervised fine-tuning from a configuration: data → tokens → training with evaluations and checkpoints → model folder.</summary>
 public static class SftStage
 {
+    internal const string Name = "sft";
+
     /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
     public static double Run(SftConfig config, CancellationToken cancellation)
     {
@@ -22,18 +24,17 @@ public static class SftStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.TrainingTokens:N0} tokens for training, {data.HeldOutTokens:N0} held out");
-        double heldOut = Train(config, data, model, tokenizerFolder, "sft", cancellation);
-        if (config.Export) ModelExport.Model(model, tokenizerFolder, Path.Combine(config.Output, "onnx"));
-        return heldOut;
+        TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, config.Model, tokenizerFolder]);
+        return Train(config, data, model, tokenizerFolder, Name, checkpoint, config.Export, cancellation);
     }
 
-    /// <summary>Trains on sequences that are tokens already and saves the model.</summary>
+    /// <summary>Trains on sequences that are tokens already, saves the model and exports it where asked for.</summary>
     /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
-    internal static double Train(SftConfig config, SftData data, LlamaModel model, string tokenizerFolder, string name, CancellationToken cancellation)
+    internal static double Train(SftConfig config, SftData data, LlamaModel model, string tokenizerFolder, string name, TrainingCheckpoint checkpoint, bool export, CancellationToken cancellation)
     {
         using var trainer = new SftTrainer(model, config);
-        long steps = TrainingLoop.PlannedSteps(config.Epochs, data.Sequences, config.BatchSize, config.MaxSteps);
-        using var loop = new TrainingLoop(name, config.Output, steps, config.EvaluateEvery, config.BatchSize / (double)data.Sequences, config.Optimizer, config.MaxMinutes);
+        checkpoint.Track("model", model.Parameters.Flat, trainer.Optimizer);
+        using var loop = new TrainingLoop(name, config, data.Sequences, checkpoint, config.MaxMinutes);
         double heldOut = double.NaN;
         loop.Run(
             (step, progress) =>
@@ -50,6 +51,8 @@ public static class SftStage
                 return tokens == 0 ? [] : [("eval/loss", heldOut)];
             },
             cancellation);
+        if (export) ModelExport.Model(model, tokenizerFolder, Path.Combine(config.Output, "onnx"));
+        loop.Complete();
         return heldOut;
     }
 }

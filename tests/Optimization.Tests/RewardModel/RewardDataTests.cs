@@ -138,15 +138,52 @@ public sealed class RewardDataTests : FolderTest
     [Test]
     public void QaFeedbackBecomesPairsAndRankings()
     {
-        static string Question(string preference) => $$"""{"question":"q","prediction 1":"a","prediction 2":"b","prediction 3":"c","prediction 4":"d","preference":{{preference}}}""";
+        static string Question(string preference) => $$$"""{"question":"q","prediction 1":"a","prediction 2":"b","prediction 3":"c","prediction 4":"d","preference":{{{preference}}},"feedback":{"errors":[{"start":0,"end":1}]}}""";
         string file = Text("qa.json", $"[{Question("[1,1,0,2,2,2]")},{Question("[1,1,2,2,2,2]")}]");
         QaFeedback.Summary summary = QaFeedback.Convert(file, At("qa"), 0, 1);
-        Assert.That(summary, Is.EqualTo(new QaFeedback.Summary(1, 1, 6)));
+        Assert.That(summary, Is.EqualTo(new QaFeedback.Summary(1, 1, 6, 2, 2)));
         RewardExample ranking = Load(Config(RewardObjective.KWise, Path.Combine(At("qa"), "rankings.train.jsonl"))).Training.Single();
         Assert.That(Decoded(ranking), Is.EqualTo(new[] { "d", "a", "c", "b" }));
         List<RewardExample> pairs = Load(Config(RewardObjective.Pairwise, Path.Combine(At("qa"), "pairs.train.jsonl"))).Training;
         Assert.That(pairs.Select(p => string.Concat(Decoded(p))), Is.EqualTo(new[] { "ab", "ac", "da", "cb", "db", "dc" }));
         Assert.That(() => QaFeedback.Convert(Text("bad.json", "[{\"question\":\"q\"}]"), At("bad"), 0, 1), Throws.TypeOf<BadDataException>().With.Message.Contains("question 1"));
+    }
+
+    // Errors at 4–6 ("bad" of the second sentence) and at the end of the third.
+    [Test]
+    public void SentencesWithMarkedErrorsAreSteps()
+    {
+        (string[] sentences, int[] labels) = QaFeedback.Sentences("One. Two is 2.5 bad! Three? Four", [(6, 8), (20, 21)]);
+        Assert.That(sentences, Is.EqualTo(new[] { "One.", " Two is 2.5 bad!", " Three?", " Four" }));
+        Assert.That(labels, Is.EqualTo(new[] { 1, 0, 0, 1 }));
+        Assert.That(QaFeedback.Sentences("", []).Sentences, Is.Empty);
+    }
+
+    // Sizes of 3 out of scores 1 to 4: every ranking has different scores, best first, of one prompt, and no text twice.
+    [Test]
+    public void RatingsBecomeRankings()
+    {
+        RatedText[] texts = [.. Enumerable.Range(0, 40).Select(i => new RatedText(i % 5 == 0 ? "p" : "q", $"t{i}", 1 + (i % 4)))];
+        List<RatedText[]> groups = RatedGroups.Of(texts, 3, 1);
+        Assert.Multiple(() =>
+        {
+            Assert.That(groups, Has.Count.InRange(9, 13));
+            Assert.That(groups, Has.All.Matches<RatedText[]>(g => g.Length == 3 && g[0].Score > g[1].Score && g[1].Score > g[2].Score && g.All(t => t.Prompt == g[0].Prompt)));
+            Assert.That(groups.SelectMany(g => g).Distinct().Count(), Is.EqualTo(groups.Count * 3));
+            Assert.That(RatedGroups.Of(texts, 3, 1).SelectMany(g => g), Is.EqualTo(groups.SelectMany(g => g)));
+            Assert.That(RatedGroups.Of(texts, 5, 1), Is.Empty, "there are four scores");
+        });
+    }
+
+    // Dropped numbers are 0, the others 1 / (1 − p); nothing depends on which texts share a pass.
+    [Test]
+    public void DropoutIsAddressed()
+    {
+        float[] both = PooledDropout.Factors(0.25, 1, 2, [7, 9], 400), second = PooledDropout.Factors(0.25, 1, 2, [9], 400);
+        Assert.That(both[400..], Is.EqualTo(second));
+        Assert.That(both[..400], Is.Not.EqualTo(second));
+        Assert.That(both.Distinct().Order(), Is.EqualTo(new[] { 0, 4 / 3f }).Within(1e-6f));
+        Assert.That(both.Count(f => f == 0) / 800.0, Is.EqualTo(0.25).Within(0.05));
     }
 
     /// <summary>After training: rewards of the reference texts have mean 0 and deviation 1, and a temperature is saved.</summary>

@@ -15,16 +15,17 @@ public sealed class TrainingLog : IDisposable
     private ProgressReport? _bar;
     private long _done;
 
-    /// <param name="folder">Made when missing; an earlier log of the name is replaced.</param>
+    /// <param name="folder">Made when missing.</param>
     /// <param name="name">"sft" or "reward-model".</param>
     /// <param name="steps">Steps of the whole training.</param>
-    public TrainingLog(string folder, string name, long steps)
+    /// <param name="keepThrough">Step up to which an earlier log of the name is kept; null: it is replaced.</param>
+    public TrainingLog(string folder, string name, long steps, long? keepThrough = null)
     {
         Directory.CreateDirectory(folder);
         string path = Path.Combine(folder, $"{name}.metrics.jsonl");
-        File.Delete(path);
-        _writer = new MetricsWriter(path);
-        _steps = steps;
+        if (keepThrough is null) File.Delete(path);
+        _writer = new MetricsWriter(path, (int?)keepThrough);
+        (_steps, _done) = (steps, keepThrough ?? 0);
     }
 
     /// <summary>One optimiser step is done.</summary>
