@@ -1,14 +1,13 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Rlhf.Core;
 using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
 /// <summary><c>rlhf-score</c>: rewards and reference log-probs for rollouts or any data set.</summary>
-public static partial class ScoreCommand
+public static class ScoreCommand
 {
     public static RootCommand Create()
     {
@@ -26,10 +25,7 @@ public static partial class ScoreCommand
         var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
         var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 1024 };
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
-        var programs = new Option<string[]>("--reward-program") { Description = "Shell command that reads one JSON row a line and answers {\"reward\": …} a line; repeatable. NAME@W=COMMAND names and weighs it.", HelpName = "COMMAND", DefaultValueFactory = _ => [] };
-        var endpoints = new Option<string[]>("--reward-url") { Description = "HTTP endpoint: {\"rows\": […]} is answered by {\"rewards\": […]}; repeatable. NAME@W=URL names and weighs it.", HelpName = "URL", DefaultValueFactory = _ => [] };
-        var assemblies = new Option<string[]>("--reward-assembly") { Description = ".NET assembly with a public class that implements IRewardFunction; repeatable. NAME@W=FILE.dll names and weighs it.", HelpName = "FILE.dll", DefaultValueFactory = _ => [] };
-        var timeout = new Option<double>("--reward-timeout") { Description = "Seconds to wait for one answer of a program or endpoint.", HelpName = "S", DefaultValueFactory = _ => 60 };
+        var outside = new OutsideRewardOptions();
         var windowRows = new Option<int>("--window-rows") { Description = "Rows sorted by length together; a stopped run goes on after the last finished window.", HelpName = "N", DefaultValueFactory = _ => ScoringStage.WindowRows };
         var shard = new Option<string>("--shard") { Description = "Scores and writes only part i of n (i from 0): contiguous, disjoint, together the whole. For array jobs; give each part an output of its own.", HelpName = "i/n", DefaultValueFactory = _ => "" };
         var transform = new Option<string>("--transform") { Description = "What is done to a reward model's output: none, sigmoid (P of a binary model), log_sigmoid.", DefaultValueFactory = _ => "none" };
@@ -39,8 +35,9 @@ public static partial class ScoreCommand
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
             input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform,
-            programs, endpoints, assemblies, timeout, windowRows, shard,
+            windowRows, shard,
         };
+        outside.AddTo(command);
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
@@ -58,16 +55,7 @@ public static partial class ScoreCommand
                 if (parsed.GetResult(threads) is null or { Implicit: true }) threadCount = run.Threads;
             }
 
-            double seconds = parsed.GetValue(timeout);
-            if (!(seconds is > 0 and <= 86400)) throw new ConfigurationException($"--reward-timeout is {seconds}; it must be above 0 and at most 86400 seconds.");
             if (parsed.GetValue(windowRows) < 1) throw new ConfigurationException($"--window-rows is {parsed.GetValue(windowRows)}; it must be at least 1.");
-            TimeSpan patience = TimeSpan.FromSeconds(seconds);
-            OutsideReward[] outside =
-            [
-                .. parsed.GetValue(programs)!.Select(p => Outside(p, "program", c => new ProgramReward(c, patience))),
-                .. parsed.GetValue(endpoints)!.Select(p => Outside(p, "endpoint", a => new HttpReward(Address(a), patience))),
-                .. parsed.GetValue(assemblies)!.Select(p => Outside(p, "assembly", AssemblyReward.Open)),
-            ];
             if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
             var job = new ScoringJob
             {
@@ -75,7 +63,7 @@ public static partial class ScoreCommand
                 PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = threadCount,
                 WindowRows = parsed.GetValue(windowRows), Shard = parsed.GetValue(shard) is { Length: > 0 } part ? Shard.Parse(part) : null,
             };
-            Run(job, outside, common.DryRun, cancellation);
+            Run(job, outside.Of(parsed), common.DryRun, cancellation);
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
@@ -117,22 +105,6 @@ public static partial class ScoreCommand
         return reader.CountRows();
     }
 
-    /// <summary>[NAME[@WEIGHT]=]SOURCE</summary>
-    private static OutsideReward Outside(string text, string kind, Func<string, IRewardFunction> open)
-    {
-        Match match = NamePrefix().Match(text);
-        string source = match.Success ? text[match.Length..] : text;
-        (string name, double weight) = match.Success ? Weight(match.Groups[1].Value) : (kind, 1);
-        return new OutsideReward(name, weight, source, () => open(source));
-    }
-
-    private static Uri Address(string text) => Uri.TryCreate(text, UriKind.Absolute, out Uri? address) && address.Scheme is "http" or "https"
-        ? address!
-        : throw new ConfigurationException($"--reward-url: '{text}' is no http or https address.");
-
-    [GeneratedRegex(@"^([A-Za-z][\w.-]*(?:@[-+.\d]+)?)=", RegexOptions.CultureInvariant)]
-    private static partial Regex NamePrefix();
-
     /// <summary>[NAME=]DIR[@WEIGHT]</summary>
     private static RewardSourceConfig Model(string text, RewardInput reads)
     {
@@ -149,7 +121,7 @@ public static partial class ScoreCommand
         return new RewardSourceConfig { Rule = colon < 0 ? name : name + text[colon..], Weight = weight };
     }
 
-    private static (string Text, double Factor) Weight(string text)
+    internal static (string Text, double Factor) Weight(string text)
     {
         int at = text.LastIndexOf('@');
         return at > 0 && double.TryParse(text[(at + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out double weight) ? (text[..at], weight) : (text, 1);

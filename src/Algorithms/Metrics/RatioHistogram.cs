@@ -32,4 +32,11 @@ public sealed class RatioHistogram
             _counts[bin]++;
         }
     }
+
+    /// <summary>Takes the counts of another histogram in; none, or one a bin.</summary>
+    public void Add(ReadOnlySpan<long> counts)
+    {
+        if (!counts.IsEmpty) Require.Length(counts.Length, _counts.Length, nameof(counts));
+        for (int bin = 0; bin < counts.Length; bin++) _counts[bin] += counts[bin];
+    }
 }

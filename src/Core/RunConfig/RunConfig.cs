@@ -27,6 +27,9 @@ public sealed partial record RunConfig
     [Doc("Write checkpoints beside the next iteration (a copy of weights and moments is held in memory meanwhile)."), SafeToChange]
     public bool BackgroundCheckpoints { get; init; } = true;
 
+    [Doc("Also write a checkpoint within an iteration whenever it has trained for this many minutes; 0: only when it is interrupted."), Range(0, 1e5), SafeToChange]
+    public double CheckpointMinutes { get; init; }
+
     [Doc("Threads of every engine; 0: all cores."), Range(0, 1024)]
     public int Threads { get; init; }
 

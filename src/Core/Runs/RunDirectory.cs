@@ -46,6 +46,9 @@ public sealed class RunDirectory : IDisposable
     public string IterationsFolder => Path.Combine(Root, "iterations");
     public string CheckpointsFolder => Path.Combine(Root, "checkpoints");
 
+    /// <summary>What an interrupted iteration or evaluation had finished; a part goes with the iteration's end.</summary>
+    public string UnfinishedFolder => Path.Combine(Root, "unfinished");
+
     /// <summary>The tuned policy after the last iteration: an ONNX folder.</summary>
     public string FinalPolicyFolder => Path.Combine(Root, "policy");
 
@@ -115,6 +118,9 @@ public sealed class RunDirectory : IDisposable
     /// <summary>The folder of the checkpoint taken after an iteration: <c>checkpoints/0007</c>.</summary>
     public string Checkpoint(int iteration) => Path.Combine(CheckpointsFolder, Number(iteration));
 
+    /// <summary>What an interrupted iteration had finished: <c>unfinished/0007</c>.</summary>
+    public string Unfinished(int iteration) => Path.Combine(UnfinishedFolder, Number(iteration));
+
     /// <summary>The manifest as it was written.</summary>
     /// <exception cref="BadDataException">It is missing or damaged.</exception>
     public RunManifest ReadManifest() => RunJson.Read<RunManifest>(ManifestPath);
@@ -153,6 +159,12 @@ public sealed class RunDirectory : IDisposable
         }
 
         items.AddRange(Folders(CheckpointsFolder).Select(InspectFolder));
+        foreach (string folder in Folders(UnfinishedFolder))
+        {
+            string checkpoint = Path.Combine(folder, "checkpoint");
+            items.Add(FolderSeal.Exists(checkpoint) ? InspectFolder(checkpoint) : new(Path.GetRelativePath(Root, folder), false, []));
+        }
+
         foreach (string folder in (string[])[Path.Combine(Root, "reference"), FinalPolicyFolder, FinalWeightsFolder])
         {
             if (Directory.Exists(folder)) items.Add(InspectFolder(folder));

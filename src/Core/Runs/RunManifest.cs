@@ -24,6 +24,9 @@ public sealed record RunManifest
     /// <summary>Name → SHA-256 of what went in: models, prompt files, data sets.</summary>
     public IReadOnlyDictionary<string, string> Inputs { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Rewards from programs, endpoints and assemblies, as options of the command line: they run only when they are named there again.</summary>
+    public IReadOnlyList<string> OutsideRewards { get; init; } = [];
+
     public string OperatingSystem { get; init; } = RuntimeInformation.OSDescription;
     public string Architecture { get; init; } = RuntimeInformation.ProcessArchitecture.ToString();
     public int Processors { get; init; } = Environment.ProcessorCount;

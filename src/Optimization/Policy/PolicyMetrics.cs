@@ -30,13 +30,9 @@ public sealed class MinibatchResult
 public sealed class PolicyMetrics(bool hasCritic = true)
 {
     private readonly Dictionary<string, double> _batch = [];
-    private PolicyLossSums _policy;
-    private ValueLossSums _value;
-    private double _gradientNorm;
-    private double _gradientNormMax;
-    private double _learningRate;
-    private int _steps;
-    private int _guarded;
+
+    /// <summary>Of the optimiser steps so far.</summary>
+    public StepSums Sums { get; set; } = new();
 
     /// <summary>True when target KL ended the epochs early.</summary>
     public bool StoppedEarly { get; set; }
@@ -68,16 +64,7 @@ public sealed class PolicyMetrics(bool hasCritic = true)
     /// <summary>All ratios π/π_old of the iteration.</summary>
     public RatioHistogram Ratios { get; } = new();
 
-    public void Add(MinibatchResult step)
-    {
-        _steps++;
-        if (step.Guarded) _guarded++;
-        _policy += step.Policy;
-        _value += step.Value;
-        _gradientNorm += step.GradientNorm;
-        _gradientNormMax = Math.Max(_gradientNormMax, step.GradientNorm);
-        _learningRate = step.LearningRate;
-    }
+    public void Add(MinibatchResult step) => Sums = Sums.With(step);
 
     /// <summary>Takes what the batch tells by itself: scores, rewards, KL, values, engine gap. Call before advantages are whitened.</summary>
     public void Observe(TrajectoryBatch batch)
@@ -119,8 +106,8 @@ public sealed class PolicyMetrics(bool hasCritic = true)
         Dictionary<string, double> all = Steps();
         if (hasCritic)
         {
-            all["value/loss"] = _steps == 0 ? 0 : _value.Loss / _steps;
-            all["value/clip_fraction"] = _value.ClipFraction;
+            all["value/loss"] = Sums.Steps == 0 ? 0 : Sums.Value.Loss / Sums.Steps;
+            all["value/clip_fraction"] = Sums.Value.ClipFraction;
         }
 
         if (PenaltyKl is { } kl) (all["policy/penalty_kl"], all["policy/penalty_coefficient"]) = (kl, PenaltyCoefficient);
@@ -145,19 +132,19 @@ public sealed class PolicyMetrics(bool hasCritic = true)
         ["reward/clip_share"] = RewardClipShare,
         ["rollout/left_out_share"] = LeftOut,
         ["kl/coefficient"] = KlCoefficient,
-        ["policy/loss"] = _steps == 0 ? 0 : _policy.Loss / _steps,
-        ["policy/clip_fraction"] = _policy.ClipFraction,
-        ["policy/ratio_mean"] = _policy.RatioMean,
-        ["policy/ratio_max"] = _policy.RatioMax,
+        ["policy/loss"] = Sums.Steps == 0 ? 0 : Sums.Policy.Loss / Sums.Steps,
+        ["policy/clip_fraction"] = Sums.Policy.ClipFraction,
+        ["policy/ratio_mean"] = Sums.Policy.RatioMean,
+        ["policy/ratio_max"] = Sums.Policy.RatioMax,
         ["policy/ratio_max_minus_1_first"] = FirstRatioGap,
-        ["policy/approx_kl"] = _policy.ApproximateKlK3,
-        ["policy/updates"] = _steps - _guarded,
-        ["policy/guarded_steps"] = _guarded,
+        ["policy/approx_kl"] = Sums.Policy.ApproximateKlK3,
+        ["policy/updates"] = Sums.Steps - Sums.Guarded,
+        ["policy/guarded_steps"] = Sums.Guarded,
         ["policy/early_stop"] = StoppedEarly ? 1 : 0,
-        ["grad_norm"] = _steps == 0 ? 0 : _gradientNorm / _steps,
-        ["grad_norm_max"] = _gradientNormMax,
-        ["learning_rate"] = _learningRate,
-        ["tokens/trained"] = _policy.Tokens,
+        ["grad_norm"] = Sums.Steps == 0 ? 0 : Sums.GradientNorm / Sums.Steps,
+        ["grad_norm_max"] = Sums.GradientNormMax,
+        ["learning_rate"] = Sums.LearningRate,
+        ["tokens/trained"] = Sums.Policy.Tokens,
     };
 
     private static (double Mean, double Deviation) MeanAndDeviation(Moments moments) => (moments.Mean, Math.Sqrt(moments.SampleVariance));

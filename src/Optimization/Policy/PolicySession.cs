@@ -56,12 +56,14 @@ public sealed class PolicySession : IDisposable
     /// <param name="progress">(steps done, steps planned).</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
     /// <param name="others">Scores of greedy and reference responses to the same prompts, where the method subtracts them.</param>
+    /// <param name="keeper">Takes a checkpoint when the work is interrupted, and gives the one of an interrupted attempt.</param>
     public PolicyMetrics Iterate(
-        string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation, PromptScores? others = null)
+        string scoredFile, IReadOnlyList<ScoredRollout> rows, string trajectories, Action<int, int>? progress, CancellationToken cancellation, PromptScores? others = null,
+        IterationKeeper? keeper = null)
     {
         TrajectoryBatch batch = TrajectoryRows.ToBatch(rows, Policy.Config);
         others?.Fill(batch, rows);
-        PolicyMetrics metrics = _trainer.Train(batch, State.Iteration + 1, progress, cancellation);
+        PolicyMetrics metrics = _trainer.Train(batch, State.Iteration + 1, progress, keeper, cancellation);
         TrajectoryFile.Augment(scoredFile, trajectories, Enumerable.Range(0, rows.Count).Select(i => TrajectoryRows.ToTargets(batch, i, _run.Method.Critic != Rlhf.Core.Critic.None)));
         return metrics;
     }

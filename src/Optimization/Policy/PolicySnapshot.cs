@@ -33,14 +33,24 @@ public sealed class PolicySnapshot
             trainer.PolicyOptimizer.Step, trainer.CriticOptimizer?.Step ?? 0, "", state.PenaltyCoefficient, state.Baseline.Sum, state.Baseline.Weight, state.LearningRateFactor);
     }
 
+    /// <summary>Adds a column whose numbers float32 holds exactly.</summary>
+    public void Put(string name, ReadOnlySpan<double> column)
+    {
+        float[] numbers = Room(name, column.Length);
+        for (int i = 0; i < numbers.Length; i++) numbers[i] = (float)column[i];
+    }
+
     /// <summary>Writes the checkpoint folder: whole or not at all, with checksums.</summary>
+    /// <param name="folder">Its final name.</param>
+    /// <param name="more">Writes further files into it before it is sealed.</param>
     /// <exception cref="BadDataException">It cannot be written; an older folder of that name is as it was.</exception>
-    public void Write(string folder)
+    public void Write(string folder, Action<WholeFolder>? more = null)
     {
         using var whole = new WholeFolder(folder);
         SafetensorsWriter.Write(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.Length], t.Value.CopyTo)), SafetensorsType.F32);
         string hash = Sha256.OfFile(whole.FilePath(Weights));
         WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(_state with { Sha256 = hash }, Json) + "\n");
+        more?.Invoke(whole);
         FolderSeal.Write(whole.PartialPath, new Dictionary<string, string> { [Weights] = hash });
         whole.Complete();
     }
@@ -52,9 +62,15 @@ public sealed class PolicySnapshot
         Copy($"{name}.second_moment", optimizer.SecondMoment);
     }
 
+    private float[] Room(string name, long count)
+    {
+        if (!_tensors.TryGetValue(name, out float[]? numbers) || numbers.Length != count) _tensors[name] = numbers = new float[count];
+        return numbers;
+    }
+
     private void Copy(string name, torch.Tensor tensor)
     {
-        if (!_tensors.TryGetValue(name, out float[]? numbers) || numbers.Length != tensor.numel()) _tensors[name] = numbers = new float[tensor.numel()];
+        float[] numbers = Room(name, tensor.numel());
         using torch.Tensor detached = tensor.detach();
         using torch.Tensor host = detached.cpu();
         using torch.Tensor dense = host.contiguous();

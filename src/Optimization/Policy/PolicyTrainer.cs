@@ -56,11 +56,14 @@ public sealed class PolicyTrainer : IDisposable
     /// <param name="batch">Sequences, rollout and reference log-probs and scores (for group methods Groups) filled; the rest is filled here.</param>
     /// <param name="iteration">Part of the address of the minibatch order.</param>
     /// <param name="progress">Called after each optimiser step with (steps done, steps planned).</param>
+    /// <param name="keeper">Takes a checkpoint when the work is interrupted, and gives the one of an interrupted attempt; null: neither.</param>
     /// <param name="cancellation">Honoured between optimiser steps.</param>
-    public PolicyMetrics Train(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public PolicyMetrics Train(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, IterationKeeper? keeper = null, CancellationToken cancellation = default)
     {
-        Rescore(batch);
-        return Learn(batch, iteration, progress, cancellation);
+        if (_config.NeedsReferenceModel) batch.FullVocabularyKl = new double[batch.Tokens];
+        DescentPosition? from = keeper?.Restore(_policy, _critic, this, batch);
+        if (from is null) Rescore(batch);
+        return Learn(batch, iteration, progress, keeper, from, cancellation);
     }
 
     /// <summary>Fills log π_old, entropies, V_old and the exact KL with the weights as they are now.</summary>
@@ -74,7 +77,15 @@ public sealed class PolicyTrainer : IDisposable
     }
 
     /// <summary>Rewards, advantages and the epochs of minibatch steps on a batch that <see cref="Rescore"/> filled.</summary>
-    public PolicyMetrics Learn(TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    /// <param name="batch">With the log-probs and values of the weights before the iteration.</param>
+    /// <param name="iteration">From 1.</param>
+    /// <param name="progress">(steps done, steps planned).</param>
+    /// <param name="keeper">Takes a checkpoint when the work is interrupted.</param>
+    /// <param name="from">Where an interrupted attempt had got to; its weights are in place.</param>
+    /// <param name="cancellation">Honoured between optimiser steps.</param>
+    public PolicyMetrics Learn(
+        TrajectoryBatch batch, int iteration, Action<int, int>? progress = null, IterationKeeper? keeper = null, DescentPosition? from = null,
+        CancellationToken cancellation = default)
     {
         var metrics = new PolicyMetrics(_hasCritic);
         ShapedRewards shaped = RewardShaping.Fill(batch, _config, _run.Generation.MaxNewTokens, State);
@@ -85,7 +96,7 @@ public sealed class PolicyTrainer : IDisposable
         if (_config.WhitenAdvantages) Whitening.ToZeroMeanUnitVariance(batch.Advantages, batch.ResponseMask);
         metrics.Correction = SamplerCorrection.Fill(batch, _config);
 
-        Descend(batch, iteration, metrics, progress, cancellation);
+        Descend(batch, iteration, metrics, progress, keeper, from ?? new DescentPosition(), cancellation);
         if (_config.PenaltyCoefficient > 0) learnt = learnt with { PenaltyCoefficient = NextPenalty(batch, metrics) };
         State = learnt with
         {
@@ -104,22 +115,26 @@ public sealed class PolicyTrainer : IDisposable
         return controller.Coefficient;
     }
 
-    private void Descend(TrajectoryBatch batch, int iteration, PolicyMetrics metrics, Action<int, int>? progress, CancellationToken cancellation)
+    private void Descend(
+        TrajectoryBatch batch, int iteration, PolicyMetrics metrics, Action<int, int>? progress, IterationKeeper? keeper, DescentPosition from, CancellationToken cancellation)
     {
         IPolicyLoss loss = _method.Loss(State);
         int length = _config.ConstantLength > 0 ? _config.ConstantLength : _run.Generation.MaxNewTokens;
         var objective = new MicroBatchLoss(_config, length, metrics.Ratios);
-        int steps = (batch.Sequences.Count + _config.MinibatchSize - 1) / _config.MinibatchSize, done = 0;
-        bool ratioChecked = false;
-        for (int epoch = 0; epoch < _config.Epochs; epoch++)
+        int steps = (batch.Sequences.Count + _config.MinibatchSize - 1) / _config.MinibatchSize;
+        metrics.Ratios.Add([.. from.Ratios]);
+        (metrics.Sums, metrics.FirstRatioGap) = (from.Sums, from.FirstRatioGap);
+        bool ratioChecked = from.FirstRatioChecked;
+        for (int epoch = from.Epoch; epoch < _config.Epochs; epoch++)
         {
             int[] order = AddressedRandom.Permutation(batch.Sequences.Count, _run.Seed, (uint)iteration, (uint)epoch);
-            double epochKl = 0;
-            for (int step = 0; step < steps; step++)
+            (int first, double epochKl) = epoch == from.Epoch ? (from.Step, from.EpochKl) : (0, 0);
+            for (int step = first; step < steps; step++)
             {
+                if (cancellation.IsCancellationRequested || keeper is { IsDue: true }) keeper?.Keep(_policy, _critic, this, batch, At(epoch, step, epochKl));
                 cancellation.ThrowIfCancellationRequested();
-                int from = step * _config.MinibatchSize;
-                int[] rows = [.. order[from..Math.Min(from + _config.MinibatchSize, order.Length)].Where(r => batch.ResponseMask.AsSpan(batch.Response(r)).Contains(true))];
+                int start = step * _config.MinibatchSize;
+                int[] rows = [.. order[start..Math.Min(start + _config.MinibatchSize, order.Length)].Where(r => batch.ResponseMask.AsSpan(batch.Response(r)).Contains(true))];
                 if (rows.Length > 0)
                 {
                     MinibatchResult result = Minibatch(batch, rows, iteration, objective, loss);
@@ -129,7 +144,7 @@ public sealed class PolicyTrainer : IDisposable
                     metrics.Add(result);
                 }
 
-                progress?.Invoke(++done, steps * _config.Epochs);
+                progress?.Invoke((epoch * steps) + step + 1, steps * _config.Epochs);
             }
 
             if (_config.TargetKl > 0 && epochKl > _config.TargetKl)
@@ -138,6 +153,12 @@ public sealed class PolicyTrainer : IDisposable
                 break;
             }
         }
+
+        DescentPosition At(int epoch, int step, double epochKl) => new()
+        {
+            Epoch = epoch, Step = step, Steps = steps, Epochs = _config.Epochs, EpochKl = epochKl, FirstRatioChecked = ratioChecked, FirstRatioGap = metrics.FirstRatioGap,
+            Sums = metrics.Sums, Ratios = [.. metrics.Ratios.Counts],
+        };
     }
 
     /// <summary>Accumulates the minibatch's gradient over micro-batches (normalised by the minibatch's own counts) and takes one step.</summary>

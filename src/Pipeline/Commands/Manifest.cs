@@ -1,23 +1,25 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
+using Rlhf.Scoring;
 
 namespace Rlhf.Pipeline;
 
 /// <summary>What a run is made with: versions of everything that computes, hashes of everything that goes in.</summary>
 public static class Manifest
 {
-    public static RunManifest Of(RunConfig config) => new()
+    public static RunManifest Of(RunConfig config, IReadOnlyList<OutsideReward>? outside = null) => new()
     {
         Seed = config.Seed,
         Threads = config.Threads > 0 ? config.Threads : Environment.ProcessorCount,
         Versions = Versions(),
-        Inputs = Inputs(config),
+        Inputs = Inputs(config, outside),
+        OutsideRewards = [.. (outside ?? []).Select(o => o.Argument)],
         Command = Environment.GetCommandLineArgs()[1..],
     };
 
-    /// <summary>Name → SHA-256 of every model folder and prompt file that a run reads; what is not there is left out.</summary>
-    public static IReadOnlyDictionary<string, string> Inputs(RunConfig config)
+    /// <summary>Name → SHA-256 of every model folder, prompt file and reward assembly that a run reads; what is not there is left out.</summary>
+    public static IReadOnlyDictionary<string, string> Inputs(RunConfig config, IReadOnlyList<OutsideReward>? outside = null)
     {
         var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal);
         void Folder(string name, string path)
@@ -31,6 +33,11 @@ public static class Manifest
         foreach (string prompts in (string[])[config.Generation.Prompts, config.Evaluation.Prompts])
         {
             if (File.Exists(prompts)) inputs[Path.GetFileName(prompts)] = Sha256.OfFile(prompts);
+        }
+
+        foreach (OutsideReward reward in outside ?? [])
+        {
+            if (File.Exists(reward.File)) inputs[$"reward/{reward.Name}"] = Sha256.OfFile(reward.File);
         }
 
         return inputs;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Rlhf.Core;
+using Rlhf.Scoring;
 
 namespace Rlhf.Pipeline;
 
@@ -13,15 +14,19 @@ public static class ReplayCommand
         var keep = new Option<string?>("--out") { Description = "Keep what was made again in this folder; without it, it is removed.", HelpName = "DIR" };
         var command = new Command("replay", "Draws, scores and (where its checkpoint was kept) trains an iteration again, and compares the files byte for byte.") { folder, iteration, keep };
         CommonOptions.AddTo(command, withConfig: false);
+        var rewards = new OutsideRewardOptions();
+        rewards.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             if (common.Set.Count > 0) throw new ConfigurationException("replay takes no --set: it makes the iteration again as it was.");
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
             int k = parsed.GetValue(iteration);
+            IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
+            OutsideRewards.Check(run.ReadManifest(), outside, $"./rlhf replay {parsed.GetValue(folder)} --iteration {k}");
             if (common.DryRun)
             {
-                Replay.Check(run, run.ReadConfig<RunConfig>(), k);
+                Replay.Check(run, run.ReadConfig<RunConfig>(), k, outside);
                 System.Console.WriteLine($"would make iteration {k} of {run.Root} again");
                 return Task.FromResult((int)ExitCode.Done);
             }
@@ -29,7 +34,7 @@ public static class ReplayCommand
             string output = parsed.GetValue(keep) is { } named ? Path.GetFullPath(named) : Directory.CreateTempSubdirectory("rlhf-replay-").FullName;
             try
             {
-                IReadOnlyList<ReplayedItem> items = Replay.Run(run, k, output, cancellation);
+                IReadOnlyList<ReplayedItem> items = Replay.Run(run, k, output, outside, cancellation);
                 var table = new ConsoleTable("item", "again");
                 foreach (ReplayedItem item in items) table.Add(item.Name, item.State);
                 table.Print();

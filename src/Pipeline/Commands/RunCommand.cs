@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Rlhf.Core;
+using Rlhf.Scoring;
 
 namespace Rlhf.Pipeline;
 
@@ -11,12 +12,15 @@ public static class RunCommand
         var config = new Argument<string>("CONFIG") { Description = "The run's configuration (YAML)." };
         var command = new Command("run", "Runs generate → score → optimize for the configured number of iterations.") { config };
         CommonOptions.AddTo(command, withConfig: false);
+        var rewards = new OutsideRewardOptions();
+        rewards.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             RunConfig run = ConfigBinder.Load<RunConfig>(parsed.GetValue(config)!, common.Set);
+            IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
             if (common.DryRun) System.Console.Write(ConfigWriter.ToYaml(run));
-            else Begin(run, cancellation).Print();
+            else Begin(run, cancellation, outside).Print();
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
@@ -28,22 +32,26 @@ public static class RunCommand
         var restart = new Option<bool>("--restart") { Description = "Where every checkpoint is damaged: make all iterations again instead of stopping." };
         var command = new Command("resume", "Goes on where a run stopped, with the same bytes as if it had not. --set takes values that may change within a run, such as keep_checkpoints.") { folder, restart };
         CommonOptions.AddTo(command);
+        var rewards = new OutsideRewardOptions();
+        rewards.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             using RunDirectory directory = RunDirectory.OpenForWriting(parsed.GetValue(folder)!);
             RunManifest manifest = directory.ReadManifest();
             directory.CheckConfig();
+            IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
+            OutsideRewards.Check(manifest, outside, OutsideRewards.ResumeCommand(parsed.GetValue(folder)!, []));
             RunConfig config = Replay.SameThreads(WithOverrides(directory, common), manifest);
             if (Replay.Changes(manifest) is { Count: > 0 } changes) Log.Warning($"this is not as it was when the run began: {string.Join("; ", changes)}. The run goes on, but its bytes may differ from those of an uninterrupted one.");
             if (common.DryRun)
             {
-                ResumePoint.CheckInputs(config, directory.ReadManifest());
+                ResumePoint.CheckInputs(config, manifest, outside);
                 System.Console.WriteLine($"would resume after iteration {ResumePoint.Find(directory, parsed.GetValue(restart))} of {config.Iterations}");
                 return Task.FromResult((int)ExitCode.Done);
             }
 
-            using RunLoop loop = RunLoop.Resume(config, directory, parsed.GetValue(restart));
+            using RunLoop loop = RunLoop.Resume(config, directory, parsed.GetValue(restart), outside);
             System.Console.WriteLine($"resuming after iteration {loop.Finished} of {config.Iterations}");
             loop.Run(cancellation).Print();
             return Task.FromResult((int)ExitCode.Done);
@@ -52,14 +60,17 @@ public static class RunCommand
     }
 
     /// <summary>Makes the run directory and runs the loop.</summary>
-    public static RunOutcome Begin(RunConfig config, CancellationToken cancellation)
+    /// <param name="config">Of the run.</param>
+    /// <param name="cancellation">Stops it at the next safe point.</param>
+    /// <param name="outside">Rewards from outside, as the command line named them.</param>
+    public static RunOutcome Begin(RunConfig config, CancellationToken cancellation, IReadOnlyList<OutsideReward>? outside = null)
     {
-        Check(config);
-        using RunDirectory directory = RunDirectory.Create(config.Output, config, Manifest.Of(config));
+        Check(config, outside);
+        using RunDirectory directory = RunDirectory.Create(config.Output, config, Manifest.Of(config, outside));
         RunLoop loop;
         try
         {
-            loop = RunLoop.Begin(config, directory);
+            loop = RunLoop.Begin(config, directory, outside);
         }
         catch (RlhfException)
         {
@@ -71,10 +82,10 @@ public static class RunCommand
     }
 
     // Problems that can be told before the run directory exists.
-    private static void Check(RunConfig config)
+    private static void Check(RunConfig config, IReadOnlyList<OutsideReward>? outside)
     {
         var problems = new List<string>();
-        if (config.Scoring.Rewards.Count == 0) problems.Add("scoring.rewards is empty; give at least one model or rule.");
+        if (config.Scoring.Rewards.Count == 0 && outside is not { Count: > 0 }) problems.Add("scoring.rewards is empty; give at least one model or rule, or name a reward from outside (--reward-program, --reward-url, --reward-assembly).");
         if (config.Policy.Length > 0 && !Directory.Exists(config.Policy)) problems.Add($"policy: there is no folder {config.Policy}.");
         foreach (RewardSourceConfig reward in config.Scoring.Rewards)
         {

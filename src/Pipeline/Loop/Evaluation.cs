@@ -18,12 +18,23 @@ public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score,
     private const int Address = 1_000_000_000;
 
     /// <summary>Draws, scores and writes <c>folder/rollouts.parquet</c> and <c>folder/scored.parquet</c>. The same addresses before and after: differences come from the weights.</summary>
-    public static Evaluation Run(RunConfig config, GenerationStage generation, ScoringStage scoring, string folder, CancellationToken cancellation)
+    /// <param name="config">The run's.</param>
+    /// <param name="generation">Has the policy open.</param>
+    /// <param name="scoring">The rewards.</param>
+    /// <param name="folder">Where the files go.</param>
+    /// <param name="work">What an interrupted process finished.</param>
+    /// <param name="cancellation">Between tokens and batches.</param>
+    public static Evaluation Run(RunConfig config, GenerationStage generation, ScoringStage scoring, string folder, UnfinishedWork work, CancellationToken cancellation)
     {
-        string rollouts = Path.Combine(folder, "rollouts.parquet"), scored = Path.Combine(folder, "scored.parquet");
+        string rollouts = Path.Combine(folder, "rollouts.parquet"), scored = Path.Combine(folder, "scored.parquet"), policy = generation.Engine.PolicyHash;
         Directory.CreateDirectory(folder);
-        SamplingOptions sampling = Sampling.Of(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };
-        generation.Run(PromptFile.Read(config.Evaluation.Prompts, config.Generation.PromptColumn), sampling, rollouts, null, cancellation);
+        if (work.Find(rollouts, policy) is null)
+        {
+            SamplingOptions sampling = Sampling.Of(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };
+            generation.Run(PromptFile.Read(config.Evaluation.Prompts, config.Generation.PromptColumn), sampling, rollouts, null, cancellation);
+            work.Add(rollouts, policy, 0);
+        }
+
         scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
         return Of([.. ScoredFile.Read(scored)]);
     }

@@ -22,12 +22,12 @@ public static class Replay
     /// <summary>The policy that drew the iteration's responses.</summary>
     /// <exception cref="ConfigurationException">There is no such iteration.</exception>
     /// <exception cref="BadDataException">Its policy was not kept, or its inputs changed.</exception>
-    public static string Check(RunDirectory run, RunConfig config, int iteration)
+    public static string Check(RunDirectory run, RunConfig config, int iteration, IReadOnlyList<OutsideReward> outside)
     {
         IReadOnlyList<int> finished = run.FinishedIterations();
         if (!finished.Contains(iteration))
             throw new ConfigurationException($"--iteration {iteration}: {run.Root} has no such finished iteration; it has {(finished.Count == 0 ? "none" : $"1 to {finished[^1]}")}.");
-        ResumePoint.CheckInputs(config, run.ReadManifest());
+        ResumePoint.CheckInputs(config, run.ReadManifest(), outside);
         string policy = run.Iteration(iteration - 1).Policy;
         if (Directory.Exists(policy)) return policy;
         string kept = string.Join(", ", finished.Where(i => Directory.Exists(run.Iteration(i - 1).Policy)).Select(i => i.ToString(CultureInfo.InvariantCulture)));
@@ -39,11 +39,12 @@ public static class Replay
     /// <param name="run">Open for reading.</param>
     /// <param name="iteration">From 1.</param>
     /// <param name="output">Where the new files go.</param>
+    /// <param name="outside">The rewards from outside that the run was begun with.</param>
     /// <param name="cancellation">Between tokens, batches and steps.</param>
-    public static IReadOnlyList<ReplayedItem> Run(RunDirectory run, int iteration, string output, CancellationToken cancellation)
+    public static IReadOnlyList<ReplayedItem> Run(RunDirectory run, int iteration, string output, IReadOnlyList<OutsideReward> outside, CancellationToken cancellation)
     {
         RunConfig config = SameThreads(run.ReadConfig<RunConfig>(), run.ReadManifest());
-        string policy = Check(run, config, iteration);
+        string policy = Check(run, config, iteration, outside);
         IterationPaths old = run.Iteration(iteration), made = new(output);
         Directory.CreateDirectory(output);
         var items = new List<ReplayedItem>();
@@ -51,10 +52,10 @@ public static class Replay
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         CollectedRollouts drawn;
         using (GenerationStage generation = GenerationStage.Open(policy, config.Generation.Engine, config.Threads))
-        using (var scoring = new ScoringStage(models.Rewards, models.Reference, config.Threads))
+        using (var scoring = new ScoringStage(models.Rewards, models.Reference, config.Threads, outside))
         {
             var schedule = new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed);
-            drawn = new RolloutCollector(config, generation, scoring, schedule, models.Reference).Collect(iteration, made, policy, cancellation);
+            drawn = new RolloutCollector(config, generation, scoring, schedule, models.Reference, new RunPlace()).Collect(iteration, made, policy, null, cancellation);
         }
 
         items.AddRange(FolderListing.Of(output).Select(file => Compare(old.Folder, output, file)));

@@ -1,4 +1,5 @@
 using Rlhf.Core;
+using Rlhf.Scoring;
 
 namespace Rlhf.Pipeline;
 
@@ -43,7 +44,10 @@ public static class ResumePoint
         return 0;
     }
 
-    /// <summary>Removes what lies after an iteration, half-made folders included. May be cut short at any moment and called again.</summary>
+    /// <summary>
+    /// Removes what lies after an iteration, half-made folders included; of the next one stays what an interrupted process finished. May be cut short at any
+    /// moment and called again.
+    /// </summary>
     public static void RemoveAfter(RunDirectory run, int iteration)
     {
         foreach (string root in (string[])[run.CheckpointsFolder, run.IterationsFolder])
@@ -53,16 +57,49 @@ public static class ResumePoint
             {
                 bool partial = folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal);
                 if (partial) FileErrors.Writing(folder, () => Directory.Delete(folder, recursive: true));
+                else if (root == run.IterationsFolder && Retention.Number(folder) == iteration + 1) RemoveUnlisted(folder, UnfinishedWork.Open(run.Unfinished(iteration + 1), folder));
                 else if (Retention.Number(folder) > iteration) WholeFolder.Remove(folder);
             }
         }
+
+        if (!Directory.Exists(run.UnfinishedFolder)) return;
+        foreach (string folder in Directory.GetDirectories(run.UnfinishedFolder))
+        {
+            int number = Retention.Number(folder);
+            if (number >= 0 && (number != iteration + 1 || folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal))) WholeFolder.Remove(run.Unfinished(number));
+        }
+    }
+
+    /// <summary>Leaves the listed files, and the windows of a scoring that was cut short; the seal goes first.</summary>
+    private static void RemoveUnlisted(string folder, UnfinishedWork work)
+    {
+        if (work.Files.Count == 0)
+        {
+            WholeFolder.Remove(folder);
+            return;
+        }
+
+        FileErrors.Writing(folder, () =>
+        {
+            File.Delete(Path.Combine(folder, FolderSeal.FileName));
+            WholeFolder.Remove(Path.Combine(folder, "policy"));
+            foreach (string file in Directory.GetFiles(folder, "*", SearchOption.AllDirectories))
+            {
+                string name = Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/');
+                bool isPrompts = Path.GetFileName(file).StartsWith("prompts", StringComparison.Ordinal) && !name.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal);
+                if (!isPrompts && !work.Files.Contains(name) && !name.EndsWith(".scores.partial", StringComparison.Ordinal)) File.Delete(file);
+            }
+        });
     }
 
     /// <summary>Compares what went into the run with what is there now.</summary>
-    /// <exception cref="BadDataException">A model or a prompt file changed: the run would not go on as it began.</exception>
-    public static void CheckInputs(RunConfig config, RunManifest manifest)
+    /// <param name="config">Names models and prompt files.</param>
+    /// <param name="manifest">What the run was begun with.</param>
+    /// <param name="outside">Rewards from outside, as named now.</param>
+    /// <exception cref="BadDataException">A model, a prompt file or a reward's assembly changed: the run would not go on as it began.</exception>
+    public static void CheckInputs(RunConfig config, RunManifest manifest, IReadOnlyList<OutsideReward>? outside = null)
     {
-        IReadOnlyDictionary<string, string> now = Manifest.Inputs(config);
+        IReadOnlyDictionary<string, string> now = Manifest.Inputs(config, outside);
         string[] changed = [.. manifest.Inputs.Where(i => now.TryGetValue(i.Key, out string? hash) ? hash != i.Value : true).Select(i => i.Key)];
         if (changed.Length == 0) return;
         throw new BadDataException(

@@ -14,15 +14,17 @@ namespace Rlhf.Pipeline;
 /// <param name="Tokens">Response tokens drawn, all kinds.</param>
 /// <param name="GenerationSeconds">Wall-clock of drawing.</param>
 /// <param name="ScoringSeconds">Wall-clock of scoring.</param>
+/// <param name="Hash">Of all scored files: what the training depends on besides the weights.</param>
 public sealed record CollectedRollouts(
-    string ScoredFiles, IReadOnlyList<ScoredRollout> Rows, PromptScores Others, long Tokens, double GenerationSeconds, double ScoringSeconds);
+    string ScoredFiles, IReadOnlyList<ScoredRollout> Rows, PromptScores Others, long Tokens, double GenerationSeconds, double ScoringSeconds, string Hash);
 
 /// <summary>
 /// Draws and scores an iteration's responses: once; in further rounds while dynamic sampling lacks prompts that tell something; and the greedy responses of
-/// policy or reference where a method subtracts their scores. All files lie in the iteration's folder.
+/// policy or reference where a method subtracts their scores. All files lie in the iteration's folder; those that an interrupted process finished are taken as they are.
 /// </summary>
-public sealed class RolloutCollector(RunConfig config, GenerationStage generation, ScoringStage scoring, PromptSchedule schedule, string reference)
+public sealed class RolloutCollector(RunConfig config, GenerationStage generation, ScoringStage scoring, PromptSchedule schedule, string reference, RunPlace place)
 {
+    private readonly List<string> _hashes = [];
     private long _tokens;
     private double _generationSeconds;
     private double _scoringSeconds;
@@ -30,14 +32,16 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     /// <param name="iteration">From 1.</param>
     /// <param name="paths">Where the files go.</param>
     /// <param name="policy">The ONNX folder that the engine has open.</param>
+    /// <param name="work">What an interrupted process finished, and where finished files are listed; null: nothing is kept for a next process.</param>
     /// <param name="cancellation">Honoured between tokens and batches.</param>
-    public CollectedRollouts Collect(int iteration, IterationPaths paths, string policy, CancellationToken cancellation)
+    public CollectedRollouts Collect(int iteration, IterationPaths paths, string policy, UnfinishedWork? work, CancellationToken cancellation)
     {
+        _hashes.Clear();
         (_tokens, _generationSeconds, _scoringSeconds) = (0, 0, 0);
         Directory.CreateDirectory(paths.Folder);
         SamplingOptions sampling = Sampling.Of(config, iteration);
         List<Prompt> prompts = schedule.Of(iteration);
-        ScoredRollout[] rows = Draw(prompts, sampling, paths.Folder, "", cancellation);
+        var rows = new List<ScoredRollout>(Draw(prompts, sampling, paths.Folder, "", work, cancellation));
         string scored = paths.Scored;
         for (int round = 1; config.Method.DynamicSampling && round <= config.Method.DynamicSamplingRounds; round++)
         {
@@ -45,27 +49,28 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
             if (missing <= 0) break;
             List<Prompt> more = schedule.More(iteration, round, missing, prompts);
             prompts.AddRange(more);
-            Draw(more, sampling, paths.Folder, $"-{round}", cancellation);
+            rows.AddRange(Draw(more, sampling, paths.Folder, $"-{round}", work, cancellation));
             scored = Path.Combine(paths.Folder, "scored*.parquet");
-            rows = [.. ScoredFile.Read(scored)];
         }
 
         var others = new PromptScores(
-            config.Method.NeedsGreedyScores ? Greedy(prompts, sampling, paths.Folder, "-greedy", cancellation) : null,
-            config.Method.RewardBaseline == RewardBaseline.Reference ? OfReference(prompts, sampling, paths.Folder, policy, cancellation) : null);
-        return new CollectedRollouts(scored, rows, others, _tokens, _generationSeconds, _scoringSeconds);
+            config.Method.NeedsGreedyScores ? Greedy(prompts, sampling, paths.Folder, "-greedy", work, cancellation) : null,
+            config.Method.RewardBaseline == RewardBaseline.Reference ? OfReference(prompts, sampling, paths.Folder, policy, work, cancellation) : null);
+        // Rounds are trained on in the order in which the pattern lists their files.
+        if (scored != paths.Scored) rows = [.. ScoredFile.Read(scored)];
+        return new CollectedRollouts(scored, rows, others, _tokens, _generationSeconds, _scoringSeconds, Sha256.OfText(string.Join('\n', _hashes)));
     }
 
     /// <summary>Prompts whose responses did not all score alike.</summary>
     private static int Telling(IEnumerable<ScoredRollout> rows) =>
         rows.GroupBy(r => r.Rollout.PromptId, StringComparer.Ordinal).Count(g => g.Max(r => r.Scores.Score) > g.Min(r => r.Scores.Score));
 
-    private IReadOnlyDictionary<string, double> OfReference(List<Prompt> prompts, SamplingOptions sampling, string folder, string policy, CancellationToken cancellation)
+    private IReadOnlyDictionary<string, double> OfReference(List<Prompt> prompts, SamplingOptions sampling, string folder, string policy, UnfinishedWork? work, CancellationToken cancellation)
     {
         generation.Engine.Reopen(PolicyFolder.Open(reference));
         try
         {
-            return Greedy(prompts, sampling, folder, "-reference", cancellation);
+            return Greedy(prompts, sampling, folder, "-reference", work, cancellation);
         }
         finally
         {
@@ -74,24 +79,52 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     }
 
     // In a folder of their own, so that no pattern of the sampled rounds takes them in.
-    private IReadOnlyDictionary<string, double> Greedy(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, CancellationToken cancellation)
+    private IReadOnlyDictionary<string, double> Greedy(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, UnfinishedWork? work, CancellationToken cancellation)
     {
         string baselines = Path.Combine(folder, "baselines");
         Directory.CreateDirectory(baselines);
-        return PromptScores.Of(Draw(prompts, sampling with { Greedy = true, SamplesPerPrompt = 1 }, baselines, suffix, cancellation), baselines);
+        return PromptScores.Of(Draw(prompts, sampling with { Greedy = true, SamplesPerPrompt = 1 }, baselines, suffix, work, cancellation), baselines);
     }
 
-    private ScoredRollout[] Draw(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, CancellationToken cancellation)
+    private ScoredRollout[] Draw(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, UnfinishedWork? work, CancellationToken cancellation)
     {
         string rollouts = Path.Combine(folder, $"rollouts{suffix}.parquet"), scored = Path.Combine(folder, $"scored{suffix}.parquet");
-        PromptSchedule.Write(Path.Combine(folder, $"prompts{suffix}.jsonl"), prompts);
-        long start = Stopwatch.GetTimestamp();
-        _tokens += generation.Run(prompts, sampling, rollouts, null, cancellation).Tokens;
-        long drawn = Stopwatch.GetTimestamp();
-        ScoringSummary summary = scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
-        if (summary.Excluded > 0) Log.Warning($"{scored}: {summary.Excluded} responses have no score because a reward did not apply; they are not trained on.");
-        _generationSeconds += Stopwatch.GetElapsedTime(start, drawn).TotalSeconds;
-        _scoringSeconds += Stopwatch.GetElapsedTime(drawn).TotalSeconds;
-        return [.. ScoredFile.Read(scored)];
+        string policy = generation.Engine.PolicyHash;
+        if (work?.Find(rollouts, policy) is not { } drawn)
+        {
+            work?.Forget(scored);
+            place.Enter(sampling.Iteration, RunPlace.Generation, "while responses were drawn; they are drawn again");
+            PromptSchedule.Write(Path.Combine(folder, $"prompts{suffix}.jsonl"), prompts);
+            long start = Stopwatch.GetTimestamp();
+            generation.Run(prompts, sampling, rollouts, null, cancellation);
+            drawn = Finished(work, rollouts, policy, start);
+        }
+
+        if (work?.Find(scored, drawn.Sha256) is not { } judged)
+        {
+            place.Enter(sampling.Iteration, RunPlace.Scoring, "while responses were scored; those drawn are kept");
+            long start = Stopwatch.GetTimestamp();
+            scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
+            judged = Finished(work, scored, drawn.Sha256, start);
+        }
+        else
+        {
+            File.Delete(scored + ".scores.partial"); // a process that was killed between the output's name and this
+        }
+
+        ScoredRollout[] rows = [.. ScoredFile.Read(scored)];
+        int excluded = rows.Count(r => r.Scores.Score is null);
+        if (excluded > 0) Log.Warning($"{scored}: {excluded} responses have no score because a reward did not apply; they are not trained on.");
+        _tokens += rows.Sum(r => (long)r.Rollout.ResponseTokens.Length);
+        _generationSeconds += drawn.Seconds;
+        _scoringSeconds += judged.Seconds;
+        _hashes.Add(judged.Sha256);
+        return rows;
+    }
+
+    private static FinishedFile Finished(UnfinishedWork? work, string path, string key, long start)
+    {
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return work?.Add(path, key, seconds) ?? new FinishedFile(key, new FileInfo(path).Length, Sha256.OfFile(path), seconds);
     }
 }

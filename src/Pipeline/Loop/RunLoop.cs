@@ -22,15 +22,20 @@ public sealed class RunLoop : IDisposable
     private readonly HealthCheck _health;
     private readonly CheckpointWriter _checkpoints = new();
     private readonly PolicySnapshot _snapshot = new();
+    private readonly PolicySnapshot _withinSnapshot = new();
+    private readonly RunPlace _place = new();
+    private readonly IReadOnlyList<OutsideReward> _outside;
     private readonly List<MetricRow> _rows = [];
     private readonly List<string> _warnings = [];
     private PolicySession _session;
     private WeightHandOver? _handOver;
+    private IterationKeeper? _keeper;
+    private int _stepsBack;
     private long _tokensTotal;
 
-    private RunLoop(RunConfig config, RunDirectory run, int finished)
+    private RunLoop(RunConfig config, RunDirectory run, int finished, IReadOnlyList<OutsideReward>? outside)
     {
-        (_config, _run, Finished) = (config, run, finished);
+        (_config, _run, Finished, _outside) = (config, run, finished, outside ?? []);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         _health = new HealthCheck(config);
         if (finished > 0) _rows.AddRange(MetricsFile.ReadUndamaged(run.MetricsPath, out _).Where(r => r.Iteration <= finished));
@@ -39,9 +44,9 @@ public sealed class RunLoop : IDisposable
         _models = RunModels.Prepare(config, run);
         _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
         if (finished > 0) RestorePolicy();
-        _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads);
+        _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads, _outside);
         _generation = GenerationStage.Open(CurrentPolicy, config.Generation.Engine, config.Threads);
-        _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference);
+        _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference, _place);
         Log.WarningTold += _warnings.Add;
     }
 
@@ -51,19 +56,26 @@ public sealed class RunLoop : IDisposable
     private string CurrentPolicy => Finished == 0 ? _models.Policy : _run.Iteration(Finished).Policy;
 
     /// <summary>Begins a run.</summary>
-    public static RunLoop Begin(RunConfig config, RunDirectory run) => new(config, run, 0);
+    /// <param name="config">Of the run.</param>
+    /// <param name="run">New, open for writing.</param>
+    /// <param name="outside">Rewards from outside.</param>
+    public static RunLoop Begin(RunConfig config, RunDirectory run, IReadOnlyList<OutsideReward>? outside = null) => new(config, run, 0, outside);
 
-    /// <summary>Goes on after the newest whole checkpoint; what lies beyond it is removed and made again.</summary>
+    /// <summary>
+    /// Goes on after the newest whole checkpoint, with what an interrupted process had finished of the next iteration; what else lies beyond is removed and made again.
+    /// </summary>
     /// <param name="config">As stored, or with values that are safe to change.</param>
     /// <param name="run">Open for writing.</param>
     /// <param name="restart">Begin again where every checkpoint is damaged.</param>
+    /// <param name="outside">Rewards from outside.</param>
     /// <exception cref="BadDataException">The inputs changed, or no whole checkpoint is left.</exception>
-    public static RunLoop Resume(RunConfig config, RunDirectory run, bool restart = false)
+    public static RunLoop Resume(RunConfig config, RunDirectory run, bool restart = false, IReadOnlyList<OutsideReward>? outside = null)
     {
-        ResumePoint.CheckInputs(config, run.ReadManifest());
+        ResumePoint.CheckInputs(config, run.ReadManifest(), outside);
         int finished = ResumePoint.Find(run, restart);
         ResumePoint.RemoveAfter(run, finished);
-        var loop = new RunLoop(config, run, finished);
+        if (finished < config.Iterations) WholeFolder.Remove(EvaluationFolder(run, "after"));
+        var loop = new RunLoop(config, run, finished, outside);
         // A run that was killed while it removed old checkpoints.
         Retention.Prune(run, config, loop._rows, finished);
         return loop;
@@ -80,24 +92,38 @@ public sealed class RunLoop : IDisposable
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             _checkpoints.Wait();
-            string where = Finished == _config.Iterations ? "before the final evaluation was done" : $"in iteration {Finished + 1}";
-            throw new InterruptedException($"Stopped {where}; {Finished} of {_config.Iterations} iterations are safe. Go on with: ./rlhf resume {_run.Root}");
+            string where = _keeper?.Kept is { } kept ? $"in iteration {Finished + 1}, {kept}, checkpointed" : _place.Text;
+            throw new InterruptedException($"Stopped {where}; {Safe} Go on with: {ResumeCommand}");
+        }
+        catch (EngineException error)
+        {
+            throw new EngineException($"{error.Message} {Safe} Go on with: {ResumeCommand}", error);
+        }
+        catch (BadDataException error)
+        {
+            throw new BadDataException($"{error.Message} {Safe} Go on with: {ResumeCommand}", error);
         }
     }
 
+    private string Safe => $"{Finished} of {_config.Iterations} iterations are safe.";
+
+    private string ResumeCommand => OutsideRewards.ResumeCommand(_run.Root, _outside.Select(o => o.Argument));
+
     private RunOutcome RunAll(CancellationToken cancellation)
     {
-        Evaluation? before = Judge("before", _models.Policy, Finished == 0, cancellation);
+        _place.Text = "in the evaluation before the first iteration";
+        Evaluation? before = Judge("before", _models.Policy, cancellation);
         using var metrics = new MetricsWriter(_run.MetricsPath, keepThrough: Finished);
         using var board = new TensorBoardWriter(_run.TensorBoardFolder);
         var table = new IterationTable(IterationTable.Default);
         long stepsEach = PolicySession.PlannedSteps(_config, _config.Generation.PromptsPerIteration * _config.Generation.SamplesPerPrompt);
         using (var progress = new ProgressReport("training", (_config.Iterations - Finished) * stepsEach, "steps"))
         {
-            int stepsBack = 0;
             while (Finished < _config.Iterations)
             {
                 int i = Finished + 1;
+                _place.Text = $"before iteration {i}";
+                cancellation.ThrowIfCancellationRequested();
                 try
                 {
                     Dictionary<string, double> row = Iterate(i, progress, stepsEach, cancellation);
@@ -105,11 +131,11 @@ public sealed class RunLoop : IDisposable
                     board.Write(i, row);
                     Finish(i, row);
                     table.Print(i, row);
-                    stepsBack = 0;
+                    _stepsBack = 0;
                 }
-                catch (NumericalException error) when (stepsBack < _config.Recovery.StepsBack)
+                catch (NumericalException error) when (_stepsBack < _config.Recovery.StepsBack)
                 {
-                    StepBack(i, ++stepsBack, error);
+                    StepBack(i, ++_stepsBack, error);
                 }
                 catch (NumericalException error)
                 {
@@ -120,8 +146,11 @@ public sealed class RunLoop : IDisposable
         }
 
         _checkpoints.Wait();
+        RunPlace.Tell(Finished, RunPlace.End);
+        _place.Text = "before the final evaluation was done";
         SaveFinal();
-        Evaluation? after = Judge("after", _run.FinalPolicyFolder, fresh: true, cancellation);
+        Evaluation? after = Judge("after", _run.FinalPolicyFolder, cancellation);
+        if (Directory.Exists(_run.UnfinishedFolder)) WholeFolder.Remove(_run.UnfinishedFolder);
         var outcome = new RunOutcome(_config, _run, before, after, _warnings);
         outcome.WriteReport();
         return outcome;
@@ -131,17 +160,13 @@ public sealed class RunLoop : IDisposable
     {
         long started = Stopwatch.GetTimestamp();
         IterationPaths paths = _run.Iteration(i);
-        CollectedRollouts drawn = _collector.Collect(i, paths, CurrentPolicy, cancellation);
+        var work = UnfinishedWork.Open(_run.Unfinished(i), paths.Folder);
+        CollectedRollouts drawn = _collector.Collect(i, paths, CurrentPolicy, work, cancellation);
         long afterScoring = Stopwatch.GetTimestamp();
         IReadOnlyList<ScoredRollout> rows = drawn.Rows;
-        long stepsDone = 0;
-        PolicyMetrics trained = _session.Iterate(drawn.ScoredFiles, rows, paths.Trajectories, (done, _) =>
-        {
-            progress.Advance(done - stepsDone, $"iteration {i}/{_config.Iterations}");
-            stepsDone = done;
-        }, cancellation, drawn.Others);
-        progress.Advance(stepsEach - stepsDone);
+        PolicyMetrics trained = Train(i, drawn, paths.Trajectories, work, progress, stepsEach, cancellation);
         long afterOptimization = Stopwatch.GetTimestamp();
+        _place.Enter(i, RunPlace.Export, "while its policy was exported");
         ExportedPolicy exported = _session.ExportPolicy(paths.Policy);
         GiveToEngine(PolicyFolder.Open(paths.Policy));
 
@@ -156,6 +181,7 @@ public sealed class RunLoop : IDisposable
         row["time/generation_tokens_per_second"] = drawn.Tokens / generation;
         row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Method.Epochs / optimization;
         long checkpoint = Stopwatch.GetTimestamp();
+        _place.Enter(i, RunPlace.Checkpoint, "while its checkpoint was taken");
         _checkpoints.Wait();
         _session.TakeSnapshot(_snapshot);
         row["time/checkpoint_seconds"] = Seconds(checkpoint, Stopwatch.GetTimestamp());
@@ -166,6 +192,33 @@ public sealed class RunLoop : IDisposable
         (row["time/memory_bytes"], row["time/peak_memory_bytes"]) = (process.WorkingSet64, process.PeakWorkingSet64);
         foreach (string warning in _health.Look(i, row)) Log.Warning(warning);
         return row;
+    }
+
+    private PolicyMetrics Train(
+        int i, CollectedRollouts drawn, string trajectories, UnfinishedWork work, ProgressReport progress, long stepsEach, CancellationToken cancellation)
+    {
+        _place.Enter(i, RunPlace.Optimization, "before its first minibatch");
+        var keeper = new IterationKeeper(work.Checkpoint, i, drawn.Hash, TimeSpan.FromMinutes(_config.CheckpointMinutes), _withinSnapshot) { StepsBack = _stepsBack };
+        _keeper = keeper;
+        long stepsDone = 0;
+        try
+        {
+            PolicyMetrics trained = _session.Iterate(drawn.ScoredFiles, drawn.Rows, trajectories, (done, planned) =>
+            {
+                progress.Advance(done - stepsDone, $"iteration {i}/{_config.Iterations}");
+                stepsDone = done;
+                RunPlace.Tell(i, $"minibatch {done} of {planned}");
+            }, cancellation, drawn.Others, keeper);
+            progress.Advance(stepsEach - stepsDone);
+            (_stepsBack, _keeper) = (keeper.StepsBack, null);
+            return trained;
+        }
+        catch (NumericalException)
+        {
+            // A process that was interrupted may have stepped back already.
+            (_stepsBack, _keeper) = (keeper.StepsBack, null);
+            throw;
+        }
     }
 
     /// <summary>The engine goes on with the trained weights: from the trainer's memory, or from the folder where it takes none. The hash is the folder's.</summary>
@@ -197,6 +250,8 @@ public sealed class RunLoop : IDisposable
         {
             FolderSeal.Write(_run.Iteration(i).Folder);
             _snapshot.Write(_run.Checkpoint(i));
+            RunPlace.Tell(i, RunPlace.CleanUp);
+            WholeFolder.Remove(_run.Unfinished(i));
             Retention.Prune(_run, _config, rows, i);
         });
         if (!_config.BackgroundCheckpoints) _checkpoints.Wait();
@@ -215,6 +270,7 @@ public sealed class RunLoop : IDisposable
         _session = PolicySession.Open(_config, Finished == 0 ? null : _run.Checkpoint(Finished));
         _session.ScaleLearningRate(factor);
         _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
+        WholeFolder.Remove(UnfinishedWork.Open(_run.Unfinished(i), "").Checkpoint);
         ResumePoint.RemoveAfter(_run, Finished);
     }
 
@@ -235,15 +291,28 @@ public sealed class RunLoop : IDisposable
         FolderSeal.Write(_run.FinalWeightsFolder);
     }
 
-    private Evaluation? Judge(string name, string policy, bool fresh, CancellationToken cancellation)
+    private static string EvaluationFolder(RunDirectory run, string name) => Path.Combine(run.Root, "evaluation", name);
+
+    private Evaluation? Judge(string name, string policy, CancellationToken cancellation)
     {
         if (_config.Evaluation.Prompts.Length == 0) return null;
-        string folder = Path.Combine(_run.Root, "evaluation", name), file = Path.Combine(folder, "scored.parquet");
-        if (!fresh && File.Exists(file) && FolderSeal.Problems(folder).Count == 0) return Evaluation.Of([.. ScoredFile.Read(file)]);
-        _generation.Engine.Reopen(PolicyFolder.Open(policy));
-        Evaluation evaluation = Evaluation.Run(_config, _generation, _scoring, folder, cancellation);
-        FolderSeal.Write(folder);
-        _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
+        string folder = EvaluationFolder(_run, name), file = Path.Combine(folder, "scored.parquet");
+        var work = UnfinishedWork.Open(Path.Combine(_run.UnfinishedFolder, $"evaluation-{name}"), folder);
+        Evaluation evaluation;
+        if (File.Exists(file) && FolderSeal.Problems(folder).Count == 0)
+        {
+            evaluation = Evaluation.Of([.. ScoredFile.Read(file)]);
+        }
+        else
+        {
+            bool isOpen = policy == CurrentPolicy;
+            if (!isOpen) _generation.Engine.Reopen(PolicyFolder.Open(policy));
+            evaluation = Evaluation.Run(_config, _generation, _scoring, folder, work, cancellation);
+            FolderSeal.Write(folder);
+            if (!isOpen && Finished < _config.Iterations) _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
+        }
+
+        work.Remove();
         return evaluation;
     }
 

@@ -65,7 +65,7 @@ internal sealed class HttpReward : IRewardFunction
                 problem = $"gave no answer within {_client.Timeout.TotalSeconds:0.#} s";
             }
 
-            if (attempt == Attempts) throw new EngineException($"The reward endpoint {_address} {problem} ({Attempts} attempts). Finished rows are kept; the same command goes on.");
+            if (attempt == Attempts) throw new EngineException($"The reward endpoint {_address} {problem} ({Attempts} attempts). Finished rows are kept.");
             await Task.Delay(wait, cancellation).ConfigureAwait(false);
         }
     }

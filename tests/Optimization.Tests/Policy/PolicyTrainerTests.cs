@@ -164,7 +164,7 @@ public sealed class PolicyTrainerTests
     {
         using var at = new PolicyFixture(PolicyFixture.Configuration());
         using var stop = new CancellationTokenSource();
-        Assert.That(() => at.Trainer.Train(at.Batch, 1, (_, _) => stop.Cancel(), stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => at.Trainer.Train(at.Batch, 1, (_, _) => stop.Cancel(), cancellation: stop.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(at.Trainer.PolicyOptimizer.Step, Is.EqualTo(1));
     }
 }
