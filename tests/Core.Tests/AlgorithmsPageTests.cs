@@ -6,12 +6,12 @@ namespace Rlhf.Core.Tests;
 /// <summary>docs/algorithms.md names what is there, and all of it.</summary>
 public sealed partial class AlgorithmsPageTests
 {
-    private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "algorithms.md"));
+    private static readonly string Page = File.ReadAllText(Path.Combine(Checkout.Root, "docs", "algorithms.md"));
 
     private static IEnumerable<string> Named() => NamedPath().Matches(Page).Select(m => m.Groups[1].Value).Distinct().Order(StringComparer.Ordinal);
 
     [TestCaseSource(nameof(Named))]
-    public void EveryPathExists(string path) => Assert.That(Path.Exists(Path.Combine(Repository.Root, path)), path);
+    public void EveryPathExists(string path) => Assert.That(Path.Exists(Path.Combine(Checkout.Root, path)), path);
 
     [Test]
     public void EveryOnlineMethodHasARow([Values] MethodName method) => RowOf(MethodConfig.KeyOf(method), $"configs/methods/{MethodConfig.KeyOf(method)}.yaml");
@@ -26,7 +26,7 @@ public sealed partial class AlgorithmsPageTests
     [Test]
     public void EveryMethodConfigurationIsNamed()
     {
-        string folder = Path.Combine(Repository.Root, "configs", "methods");
+        string folder = Path.Combine(Checkout.Root, "configs", "methods");
         string[] all = [.. Directory.GetFiles(folder, "*.yaml").Select(f => $"configs/methods/{Path.GetFileName(f)}").Where(f => f != "configs/methods/base.yaml")];
         Assert.That(all.Except(Named()), Is.Empty);
     }

@@ -39,7 +39,7 @@ public sealed class ArchitectureTests
     [TestCaseSource(nameof(Documents))]
     public void EveryRelativeLinkOfADocumentLeadsToAFile(string document)
     {
-        string path = Path.Combine(Repository.Root, document), folder = Path.GetDirectoryName(path)!;
+        string path = Path.Combine(Checkout.Root, document), folder = Path.GetDirectoryName(path)!;
         string[] broken =
         [
             .. Regex.Matches(File.ReadAllText(path), @"\]\((?!https?:|#)([^)#\s]+)[^)]*\)").Select(m => m.Groups[1].Value)
@@ -49,15 +49,15 @@ public sealed class ArchitectureTests
     }
 
     private static IEnumerable<string> Projects() =>
-        Directory.GetDirectories(Path.Combine(Repository.Root, "src")).Select(d => Path.GetFileName(d)!).Where(name => name != "Engines").Order();
+        Directory.GetDirectories(Path.Combine(Checkout.Root, "src")).Select(d => Path.GetFileName(d)!).Where(name => name != "Engines").Order();
 
-    private static IEnumerable<string> Documents() => Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md")
-        .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "native", "README.md")).Append(Path.Combine(Repository.Root, "src", "Export", "README.md"))
-        .Select(path => Path.GetRelativePath(Repository.Root, path)).Order();
+    private static IEnumerable<string> Documents() => Directory.GetFiles(Path.Combine(Checkout.Root, "docs"), "*.md")
+        .Append(Path.Combine(Checkout.Root, "README.md")).Append(Path.Combine(Checkout.Root, "native", "README.md")).Append(Path.Combine(Checkout.Root, "src", "Export", "README.md"))
+        .Select(path => Path.GetRelativePath(Checkout.Root, path)).Order();
 
     private static IEnumerable<string> References(string project)
     {
-        string file = Directory.GetFiles(Path.Combine(Repository.Root, "src", project), "*.csproj").Single();
+        string file = Directory.GetFiles(Path.Combine(Checkout.Root, "src", project), "*.csproj").Single();
         return XDocument.Load(file).Descendants("ProjectReference").Select(r => Path.GetFileName(Path.GetDirectoryName(r.Attribute("Include")!.Value))!);
     }
 
@@ -65,7 +65,7 @@ public sealed class ArchitectureTests
     private static IReadOnlyDictionary<string, string[]> AllowedReferences()
     {
         var allowed = new Dictionary<string, string[]>();
-        foreach (string line in File.ReadLines(Path.Combine(Repository.Root, "docs", "architecture.md")).Where(l => l.StartsWith("| `")))
+        foreach (string line in File.ReadLines(Path.Combine(Checkout.Root, "docs", "architecture.md")).Where(l => l.StartsWith("| `")))
         {
             string[] cells = [.. line.Trim('|').Split('|').Select(c => c.Trim())];
             string project = Regex.Match(cells[0], "`([^`]+)`").Groups[1].Value;

@@ -15,7 +15,7 @@ public sealed class ShippedConfigTests
         Assert.That(ConfigBinder.Load<PreferenceConfig>(path, []).Method, Is.EqualTo(method));
     }
 
-    private static string Folder() => Path.Combine(Repository.Root, "configs");
+    private static string Folder() => Path.Combine(Checkout.Root, "configs");
 
     private static IEnumerable<string> Files() => Directory.GetFiles(Folder(), "*.yaml", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Folder(), f)).Order(StringComparer.Ordinal);
 

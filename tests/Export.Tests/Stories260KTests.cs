@@ -12,14 +12,14 @@ public sealed class Stories260KTests
 
     private static JsonElement Reference()
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(TinyModel.SharedFolder("models/stories260K"), "reference.json")));
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Checkout.Shared("models/stories260K"), "reference.json")));
         return json.RootElement.Clone();
     }
 
     private static long[] Ids() => [.. Reference().GetProperty("greedy_ids").EnumerateArray().Select(id => id.GetInt64())];
 
     private static void Export(TestFolder folder) =>
-        OnnxExporter.ExportPolicy(TinyModel.Stories260K(), TinyModel.SharedFolder("models/stories260K"), folder.In("policy"));
+        OnnxExporter.ExportPolicy(TinyModel.Stories260K(), Checkout.Shared("models/stories260K"), folder.In("policy"));
 
     [Test]
     public void LogitsAndGreedyTokensThroughOnnxRuntime()

@@ -50,23 +50,9 @@ internal sealed class TinyModel(ModelShape shape) : IModelWeights
     public static long[] Tokens(int count, int vocabulary, uint row = 0, ulong seed = 3) =>
         [.. Enumerable.Range(0, count).Select(i => (long)(AddressedRandom.Uniform(seed, AddressedRandom.Stream.Probe, row, 1, (uint)i) * vocabulary))];
 
-    /// <summary>The shared folder beside the repository; the test is ignored where it is absent.</summary>
-    public static string SharedFolder(string name)
-    {
-        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (!File.Exists(Path.Combine(folder.FullName, "Rlhf.Onnx.sln"))) continue;
-            string path = Path.Combine(folder.FullName, "..", "shared", name);
-            if (Directory.Exists(path)) return Path.GetFullPath(path);
-        }
-
-        Assert.Ignore($"skipped: ../shared/{name} is not beside the repository");
-        throw new InvalidOperationException();
-    }
-
     public static TinyModel Stories260K()
     {
-        string folder = SharedFolder("models/stories260K");
+        string folder = Checkout.Shared("models/stories260K");
         ModelShape shape = new()
         {
             VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,

@@ -15,7 +15,7 @@ public sealed class LlamaConfigTests
     [Test]
     public void Reads_the_trained_model()
     {
-        LlamaConfig config = LlamaConfig.Load(Shared.Stories260K);
+        LlamaConfig config = LlamaConfig.Load(Checkout.Shared("models/stories260K"));
         Assert.Multiple(() =>
         {
             Assert.That(config.HeadDim, Is.EqualTo(8), "64 / 8 where head_dim is absent");

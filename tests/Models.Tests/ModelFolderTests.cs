@@ -25,7 +25,7 @@ public sealed class ModelFolderTests
     [Test]
     public void The_trained_model_is_rewritten_with_the_same_weights_and_its_tokenizer()
     {
-        string source = Shared.Stories260K;
+        string source = Checkout.Shared("models/stories260K");
         using var folder = new TemporaryFolder();
         using LlamaModel model = LlamaModel.Load(source);
         model.Save(folder.Path, tokenizerFrom: source);

@@ -19,7 +19,7 @@ public sealed class Stories260KTests
     [OneTimeSetUp]
     public void Load()
     {
-        string folder = Shared.Stories260K;
+        string folder = Checkout.Shared("models/stories260K");
         _model = LlamaModel.Load(folder);
         _reference = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "reference.json"))).RootElement;
     }

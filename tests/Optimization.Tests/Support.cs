@@ -64,23 +64,3 @@ internal static class Tiny
         }),
     ];
 }
-
-/// <summary>A folder for each test.</summary>
-public abstract class FolderTest
-{
-    protected string Folder { get; private set; } = "";
-
-    [SetUp]
-    public void MakeFolder() => Folder = Directory.CreateTempSubdirectory("rlhf optimization ").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(Folder, recursive: true);
-
-    protected string At(string name) => Path.Combine(Folder, name);
-
-    protected string Text(string name, string content)
-    {
-        File.WriteAllText(At(name), content);
-        return At(name);
-    }
-}

@@ -128,9 +128,8 @@ public sealed class EvaluationTests
     [Test]
     public void TheShippedRewardModelScoresReviewsAsTorchDoes()
     {
-        string reviews = Path.Combine(Programs.Root, "..", "shared", "data", "imdb", "train.jsonl.gz");
-        if (!File.Exists(reviews)) Assert.Ignore($"{reviews} is not here.");
-        Ended ended = Programs.Rlhf("eval", "scores", "--model", Path.Combine(Programs.Root, "models", "reward-imdb"), "--data", reviews, "--rows", "40");
+        string reviews = Checkout.Shared("data/imdb/train.jsonl.gz");
+        Ended ended = Programs.Rlhf("eval", "scores", "--model", Path.Combine(Checkout.Root, "models", "reward-imdb"), "--data", reviews, "--rows", "40");
         Assert.That(ended.Code, Is.Zero, ended.ToString());
     }
 }

@@ -12,11 +12,11 @@ public sealed class IndependentReaderTests
     [TestCase("trajectories.parquet", "advantages")]
     public void ReadsEveryRow(string file, string column)
     {
-        if (!Directory.Exists(Path.Combine(Programs.Root, "node_modules", "hyparquet"))) Assert.Ignore("skipped: hyparquet is not installed (npm ci)");
+        if (!Directory.Exists(Path.Combine(Checkout.Root, "node_modules", "hyparquet"))) Assert.Ignore("skipped: hyparquet is not installed (npm ci)");
         Process process;
         try
         {
-            process = Programs.Start("node", Path.Combine(Programs.Root, "tests", "independent", "read-parquet.mjs"), TinyRun.Iteration(2, file));
+            process = Programs.Start("node", Path.Combine(Checkout.Root, "tests", "independent", "read-parquet.mjs"), TinyRun.Iteration(2, file));
         }
         catch (Win32Exception)
         {

@@ -13,9 +13,6 @@ internal static class Programs
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    /// <summary>The folder that has the solution.</summary>
-    public static string Root { get; } = FindRoot();
-
     public static Ended Rlhf(params string[] args) => Run("Pipeline", "rlhf", args);
 
     public static Ended Generate(params string[] args) => Run("Generation", "rlhf-generate", args);
@@ -59,7 +56,7 @@ internal static class Programs
 
     public static Process Start(string file, params string[] args)
     {
-        var start = new ProcessStartInfo(file, args) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Root };
+        var start = new ProcessStartInfo(file, args) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Checkout.Root };
         start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
         return Process.Start(start)!;
     }
@@ -68,16 +65,6 @@ internal static class Programs
     public static string Dll(string project, string program)
     {
         var framework = new DirectoryInfo(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        return Path.Combine(Root, "src", project, "bin", framework.Parent!.Name, framework.Name, program + ".dll");
-    }
-
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Rlhf.Onnx.sln"))) return folder.FullName;
-        }
-
-        throw new DirectoryNotFoundException("Rlhf.Onnx.sln is not above the test folder");
+        return Path.Combine(Checkout.Root, "src", project, "bin", framework.Parent!.Name, framework.Name, program + ".dll");
     }
 }

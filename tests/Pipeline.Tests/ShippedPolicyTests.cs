@@ -15,7 +15,7 @@ public sealed class ShippedPolicyTests
     [Test]
     public void GreedyIdsEqualGenAIsOwnOn200PromptsOfMixedLength()
     {
-        string root = Programs.Root, folder = Directory.CreateTempSubdirectory("rlhf-shipped-").FullName;
+        string root = Checkout.Root, folder = Directory.CreateTempSubdirectory("rlhf-shipped-").FullName;
         try
         {
             string exported = Path.Combine(folder, "policy");

@@ -4,24 +4,13 @@ using NUnit.Framework;
 
 namespace Rlhf.Tokenization.Tests;
 
-/// <summary>Finds the data beside the repository; a test that needs it is skipped where it is absent.</summary>
+/// <summary>Texts to try tokenizers on.</summary>
 internal static class TestData
 {
-    public static string Shared(string path)
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Rlhf.Onnx.sln")))
-            folder = folder.Parent;
-        string full = Path.Combine(folder?.Parent?.FullName ?? "/", "shared", path);
-        if (!File.Exists(full) && !Directory.Exists(full))
-            Assert.Ignore($"skipped: {path} of the shared data is not here");
-        return full;
-    }
-
     /// <summary>The first reviews of the IMDb training file.</summary>
     public static List<string> Reviews(int count)
     {
-        using FileStream file = File.OpenRead(Shared("data/imdb/train.jsonl.gz"));
+        using FileStream file = File.OpenRead(Checkout.Shared("data/imdb/train.jsonl.gz"));
         using GZipStream unzipped = new(file, CompressionMode.Decompress);
         using StreamReader reader = new(unzipped);
         List<string> reviews = [];

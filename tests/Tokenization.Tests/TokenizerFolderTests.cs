@@ -30,7 +30,7 @@ public sealed class TokenizerFolderTests
     [Test]
     public void Stories260KDecodesItsReferenceText()
     {
-        string folder = TestData.Shared("models/stories260K");
+        string folder = Checkout.Shared("models/stories260K");
         using JsonDocument reference = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "reference.json")));
         int[] ids = [.. reference.RootElement.GetProperty("greedy_ids").EnumerateArray().Select(id => id.GetInt32())];
         string text = reference.RootElement.GetProperty("greedy_text").GetString()!;
@@ -48,7 +48,7 @@ public sealed class TokenizerFolderTests
     [Test]
     public void SentencePieceTextComesBack()
     {
-        using Tokenizer tokenizer = Tokenizer.Open(TestData.Shared("models/stories260K"));
+        using Tokenizer tokenizer = Tokenizer.Open(Checkout.Shared("models/stories260K"));
         foreach (string text in (string[])["Once upon a time", "naïve 🙂 日本", "two  spaces", "a\nb"])
             Assert.That(tokenizer.Decode(tokenizer.Encode(text)), Is.EqualTo(" " + text).And.EqualTo(tokenizer.DecodeByGenAI(tokenizer.Encode(text))));
     }
@@ -56,7 +56,7 @@ public sealed class TokenizerFolderTests
     [Test]
     public void AResponseThatContinuesKeepsItsSpace()
     {
-        using Tokenizer tokenizer = Tokenizer.Open(TestData.Shared("models/stories260K"));
+        using Tokenizer tokenizer = Tokenizer.Open(Checkout.Shared("models/stories260K"));
         int[] ids = tokenizer.Encode("Once upon a time");
         string prompt = tokenizer.Decode(ids.AsSpan(0, 2));
         Assert.That(prompt + tokenizer.Decode(ids.AsSpan(2)), Is.EqualTo(" Once upon a time"));

@@ -22,7 +22,7 @@ public sealed class SurfaceTests
     [Test]
     public void Every_public_member_is_in_the_surface_file()
     {
-        Dictionary<string, HashSet<string>> surface = Read(Shared.File("reference/torchsharp-surface.txt"));
+        Dictionary<string, HashSet<string>> surface = Read(Checkout.Shared("reference/torchsharp-surface.txt"));
         List<string> extra = [];
         int compared = 0;
         foreach (Type type in typeof(torch).Assembly.GetExportedTypes())

@@ -5,7 +5,7 @@ using Rlhf.Core;
 namespace Rlhf.Trajectories.Tests;
 
 /// <summary>Files with flipped bits, lying sizes and missing ends: a typed error or a readable file, soon, and never a crash.</summary>
-public sealed class DamagedFileTests : FolderTest
+public sealed class DamagedFileTests : FileTest
 {
     private const int Mutations = 100;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);

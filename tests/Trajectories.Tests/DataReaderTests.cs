@@ -5,7 +5,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-public sealed class DataReaderTests : FolderTest
+public sealed class DataReaderTests : FileTest
 {
     private static List<string?> Texts(string path, string column = "text", ReadOptions? options = null)
     {

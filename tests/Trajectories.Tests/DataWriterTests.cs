@@ -3,7 +3,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-public sealed class DataWriterTests : FolderTest
+public sealed class DataWriterTests : FileTest
 {
     private static readonly DataColumn[] s_all =
     [

@@ -6,7 +6,7 @@ using Rlhf.Core;
 namespace Rlhf.Trajectories.Tests;
 
 /// <summary>Our Parquet files in a reader that shares no code with DuckDB.</summary>
-public sealed class IndependentReaderTests : FolderTest
+public sealed class IndependentReaderTests : FileTest
 {
     private const string RolloutColumns =
         "iteration INT32, prompt_id VARCHAR, sample_id INT32, prompt VARCHAR, response VARCHAR, prompt_tokens INT32[], response_tokens INT32[], finish_reason VARCHAR, "
@@ -92,10 +92,8 @@ public sealed class IndependentReaderTests : FolderTest
 
     private static JsonDocument Read(string path, string columns, int rows)
     {
-        string root = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(root, "Rlhf.Onnx.sln"))) root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("The repository root was not found.");
         var start = new ProcessStartInfo("node") { RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = System.Text.Encoding.UTF8 };
-        start.ArgumentList.Add(Path.Combine(root, "tests", "independent", "read-parquet.mjs"));
+        start.ArgumentList.Add(Path.Combine(Checkout.Root, "tests", "independent", "read-parquet.mjs"));
         start.ArgumentList.Add(path);
         using Process node = Process.Start(start)!;
         Task<string> errors = node.StandardError.ReadToEndAsync();

@@ -4,7 +4,7 @@ namespace Rlhf.Trajectories.Tests;
 
 /// <summary>Sizes that a run may reach; memory is that of the whole process, native and managed.</summary>
 [NonParallelizable]
-public sealed class MemoryTests : FolderTest
+public sealed class MemoryTests : FileTest
 {
     // Row groups of 32 MB, the chunks on their way and DuckDB's buffers; measured 80 to 190 MB.
     private const long Allowance = 240L << 20;

@@ -4,7 +4,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-public sealed class PromptFileTests : FolderTest
+public sealed class PromptFileTests : FileTest
 {
     private static Prompt[] Read(string path, string? column = null) => [.. PromptFile.Read(path, column)];
 
@@ -79,10 +79,8 @@ public sealed class PromptFileTests : FolderTest
     [Test]
     public void Published_data_sets_can_be_read()
     {
-        string? shared = SharedFolder();
-        if (shared is null || !Directory.Exists(Path.Combine(shared, "data"))) Assert.Ignore("skipped: the shared data folder is absent");
-        Assert.That(PromptFile.Read(Path.Combine(shared!, "data/gsm8k/test.jsonl"), "question").Count(), Is.EqualTo(1319));
-        using DataReader reader = DataReader.Open(Path.Combine(shared!, "data/imdb/train.jsonl.gz"));
+        Assert.That(PromptFile.Read(Checkout.Shared("data/gsm8k/test.jsonl"), "question").Count(), Is.EqualTo(1319));
+        using DataReader reader = DataReader.Open(Checkout.Shared("data/imdb/train.jsonl.gz"));
         int rows = 0, nextLine = 0, text = reader.Require("text");
         foreach (RowBatch batch in reader.Batches())
         {
@@ -92,13 +90,5 @@ public sealed class PromptFileTests : FolderTest
 
         Assert.That(rows, Is.EqualTo(24_980));
         Assert.That(nextLine, Is.GreaterThan(0), "texts with U+0085");
-    }
-
-    private static string? SharedFolder()
-    {
-        string? root = TestContext.CurrentContext.TestDirectory;
-        while (root is not null && !File.Exists(Path.Combine(root, "Rlhf.Onnx.sln"))) root = Path.GetDirectoryName(root);
-        string shared = Path.Combine(root ?? "/", "..", "shared");
-        return Directory.Exists(shared) ? shared : null;
     }
 }

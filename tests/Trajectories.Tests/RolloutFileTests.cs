@@ -3,7 +3,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-public sealed class RolloutFileTests : FolderTest
+public sealed class RolloutFileTests : FileTest
 {
     [TestCase("r.parquet")]
     [TestCase("r.jsonl.gz")]

@@ -3,25 +3,9 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-/// <summary>A folder for one test; its name holds a space and a quote, so that every test checks those too.</summary>
-public abstract class FolderTest
+/// <summary>What tests of files share.</summary>
+public abstract class FileTest : FolderTest
 {
-    protected string Folder { get; private set; } = "";
-
-    [SetUp]
-    public void MakeFolder() => Folder = Directory.CreateTempSubdirectory("rlhf it's a test ").FullName;
-
-    [TearDown]
-    public void RemoveFolder() => Directory.Delete(Folder, recursive: true);
-
-    protected string At(string name) => Path.Combine(Folder, name);
-
-    protected string Text(string name, string content)
-    {
-        File.WriteAllText(At(name), content);
-        return At(name);
-    }
-
     /// <summary>What is left in the folder, sorted.</summary>
     protected string[] Left() => [.. Directory.EnumerateFileSystemEntries(Folder).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
 

@@ -3,7 +3,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories.Tests;
 
-public sealed class TableAugmenterTests : FolderTest
+public sealed class TableAugmenterTests : FileTest
 {
     private static readonly DataColumn[] s_new = [new("score", ColumnType.Double), new("rewards", ColumnType.DoubleMap)];
 

@@ -66,30 +66,26 @@ public static class BenchRollouts
         {
             if (Wanted("24M"))
             {
-                PolicyFolder large = RolloutBenchModels.Export(RolloutBenchModels.Large, root, "large", root);
-                using OrtEngine engine = new(large, null, _engine);
-                using GenAiBaseline genai = new(large);
-                Compare("24M sample", large, engine, genai, batch: 32, greedy: false, required: 20);
-                Compare("24M greedy", large, engine, genai, batch: 16, greedy: true, required: 1.5);
-                Share("24M share", large, engine, batch: 16);
-                Share("24M share", large, engine, batch: 64);
+                PolicyFolder large = Model("24M", RolloutBenchModels.Large, required: 20);
                 SharedPrefill("24M prefill shared by 8", large);
                 HandOver("24M hand-over", large);
             }
 
-            if (Wanted("4M"))
-            {
-                PolicyFolder small = RolloutBenchModels.Export(RolloutBenchModels.Small, root, "small", root);
-                using OrtEngine engine = new(small, null, _engine);
-                using GenAiBaseline genai = new(small);
-                Compare("4M sample", small, engine, genai, batch: 32, greedy: false, required: 5);
-                Compare("4M greedy", small, engine, genai, batch: 16, greedy: true, required: 1.5);
-                Share("4M share", small, engine, batch: 16);
-                Share("4M share", small, engine, batch: 64);
-                LongRun("4M long run", small);
-            }
-
+            if (Wanted("4M")) LongRun("4M long run", Model("4M", RolloutBenchModels.Small, required: 5));
             if (Wanted("mixed")) Mixed("mixed lengths", batch: 32);
+        }
+
+        /// <summary>What is measured of every model: against GenAI, and against the bare loop.</summary>
+        private PolicyFolder Model(string name, ModelShape shape, double required)
+        {
+            PolicyFolder folder = RolloutBenchModels.Export(shape, root, name, root);
+            using OrtEngine engine = new(folder, null, _engine);
+            using GenAiBaseline genai = new(folder);
+            Compare($"{name} sample", folder, engine, genai, batch: 32, greedy: false, required);
+            Compare($"{name} greedy", folder, engine, genai, batch: 16, greedy: true, required: 1.5);
+            Share($"{name} share", folder, engine, batch: 16);
+            Share($"{name} share", folder, engine, batch: 64);
+            return folder;
         }
 
         private bool Wanted(string name) => name.Contains(options.Only, StringComparison.Ordinal) || options.Only.Contains(name, StringComparison.Ordinal);

@@ -10,7 +10,7 @@ public sealed class MetricReferenceTests
     [Test]
     public void ThePageIsTheCatalogue()
     {
-        string page = Path.Combine(Repository.Root, "docs", "metrics.md");
+        string page = Path.Combine(Checkout.Root, "docs", "metrics.md");
         string expected = Heading + MetricCatalogue.Default.ToMarkdown();
         if (Environment.GetEnvironmentVariable("RLHF_APPROVE") == "1") WholeFile.WriteAllText(page, expected);
         Assert.That(File.ReadAllText(page), Is.EqualTo(expected), "docs/metrics.md is out of date: run this test with RLHF_APPROVE=1 and look at the difference.");

@@ -34,23 +34,9 @@ public sealed class TestPolicies
         MaxPositions = context, TiedHead = true, BosTokenId = 1, EosTokenIds = [2], PadTokenId = 0,
     };
 
-    /// <summary>The shared folder beside the repository; the test is ignored where it is absent.</summary>
-    public static string Shared(string name)
-    {
-        for (DirectoryInfo? folder = new(TestContext.CurrentContext.TestDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (!File.Exists(Path.Combine(folder.FullName, "Rlhf.Onnx.sln"))) continue;
-            string path = Path.Combine(folder.FullName, "..", "shared", name);
-            if (Directory.Exists(path)) return Path.GetFullPath(path);
-        }
-
-        Assert.Ignore($"skipped: ../shared/{name} is not beside the repository");
-        throw new InvalidOperationException();
-    }
-
     public static string Export(string name, Func<IModelWeights> weights)
     {
-        string tokenizer = Shared("models/stories260K");
+        string tokenizer = Checkout.Shared("models/stories260K");
         lock (Gate)
         {
             s_root ??= Directory.CreateTempSubdirectory("rlhf-generation-").FullName;
@@ -62,7 +48,7 @@ public sealed class TestPolicies
 
     private static ArrayModel ReadStories()
     {
-        string folder = Shared("models/stories260K");
+        string folder = Checkout.Shared("models/stories260K");
         ArrayModel model = new(new ModelShape
         {
             VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,

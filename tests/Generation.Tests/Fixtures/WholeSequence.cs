@@ -8,7 +8,7 @@ internal static class WholeSequence
 {
     public static int[] ReferenceIds()
     {
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(TestPolicies.Shared("models/stories260K"), "reference.json")));
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Checkout.Shared("models/stories260K"), "reference.json")));
         return [.. json.RootElement.GetProperty("greedy_ids").EnumerateArray().Select(e => e.GetInt32())];
     }
 
