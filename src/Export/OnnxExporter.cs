@@ -12,6 +12,9 @@ public static class OnnxExporter
 {
     public const string Model = "model.onnx", Rollout = "rollout.onnx", Sampled = "sampled.onnx", Scorer = "scorer.onnx", Debug = "debug.onnx";
 
+    /// <summary>Graphs that go on from a cache, for scoring: of a reward folder (the second with a reward for every token), and of a policy folder.</summary>
+    public const string CachedReward = "reward_cached.onnx", TokenRewards = "token_rewards.onnx", CachedScorer = "scorer_cached.onnx";
+
     /// <summary>File of a reward folder that says how the score is made.</summary>
     public const string RewardConfig = "rlhf_config.json";
 
@@ -20,7 +23,7 @@ public static class OnnxExporter
     /// <summary>
     /// Writes the folder that ONNX Runtime GenAI deploys: model.onnx (logits of every position), rollout.onnx (of the last),
     /// sampled.onnx (tokens drawn from them), scorer.onnx
-    /// (log-probabilities), one model.onnx.data for all, genai_config.json and the tokenizer.
+    /// (log-probabilities) and scorer_cached.onnx (the same, going on from a cache), one model.onnx.data for all, genai_config.json and the tokenizer.
     /// </summary>
     /// <param name="weights">Parameters as the trainer keeps them.</param>
     /// <param name="tokenizerSource">Folder with tokenizer.json.</param>
@@ -44,7 +47,8 @@ public static class OnnxExporter
     }
 
     /// <summary>
-    /// Writes a reward model: model.onnx (input_ids, lengths → scores with gain and bias applied), model.onnx.data, rlhf_config.json and
+    /// Writes a reward model: model.onnx (input_ids, lengths → scores with gain and bias applied), token_rewards.onnx and, where the last token is
+    /// pooled, reward_cached.onnx (going on from a cache), model.onnx.data, rlhf_config.json and
     /// the tokenizer. Parameters and exceptions as for <see cref="ExportPolicy"/>.
     /// </summary>
     public static void ExportReward(IModelWeights weights, string tokenizerSource, string folder, ExportOptions? options = null)
@@ -71,6 +75,8 @@ public static class OnnxExporter
             File.WriteAllText(Path.Combine(partial, RewardConfig), config.ToJsonString(Indented));
             DataLayout layout = new(map);
             File.WriteAllBytes(Path.Combine(partial, Model), RewardGraph.Build(map, GraphStyle.Default).ToModel(layout));
+            File.WriteAllBytes(Path.Combine(partial, TokenRewards), RewardGraph.BuildCached(map, GraphStyle.Default, tokens: true).ToModel(layout));
+            if (shape.Pooling == ScorePooling.Last) File.WriteAllBytes(Path.Combine(partial, CachedReward), RewardGraph.BuildCached(map, GraphStyle.Default, tokens: false).ToModel(layout));
             layout.Write(Path.Combine(partial, DataLayout.FileName), map, weights);
         });
     }
@@ -87,7 +93,12 @@ public static class OnnxExporter
             if (!heads) models[Sampled] = PolicyGraph.Build(map, GraphStyle.Device, lastOnly: true, hiddenOutputs: false, sampler: true).ToModel(layout);
         }
 
-        if (options.Scorer) models[Scorer] = ScorerGraph.Build(map, style, withEntropy: options.ScorerEntropy).ToModel(layout);
+        if (options.Scorer)
+        {
+            models[Scorer] = ScorerGraph.Build(map, style, withEntropy: options.ScorerEntropy).ToModel(layout);
+            models[CachedScorer] = ScorerGraph.Build(map, style, cached: true).ToModel(layout);
+        }
+
         if (options.HiddenOutputs) models[Debug] = PolicyGraph.Build(map, style, lastOnly: false, hiddenOutputs: true).ToModel(layout);
         return models;
     }

@@ -24,7 +24,7 @@ public sealed class OnnxFolderTests : IDisposable
         Assert.Multiple(() =>
         {
             Assert.That(open.Kind, Is.EqualTo(OnnxFolderKind.Policy));
-            Assert.That(open.Graphs, Is.EqualTo(new[] { "model.onnx", "rollout.onnx", "sampled.onnx", "scorer.onnx" }));
+            Assert.That(open.Graphs, Is.EqualTo(new[] { "model.onnx", "rollout.onnx", "sampled.onnx", "scorer.onnx", "scorer_cached.onnx" }));
             Assert.That(open.MaxPositions, Is.EqualTo(64));
             Assert.That(open.VocabularySize, Is.EqualTo(61));
             Assert.That(open.WeightsHash(), Has.Length.EqualTo(64));

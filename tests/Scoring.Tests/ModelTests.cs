@@ -70,7 +70,7 @@ public sealed class ModelTests : Fixture
         string policy = Policy("policy").Folder;
         Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(policy))!.Message, Does.Contain("a policy folder is none"));
         Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(At("absent")))!.Message, Is.EqualTo($"{At("absent")}: there is no such model folder."));
-        File.WriteAllText(Path.Combine(Reward("reward").Folder, "model.onnx"), "no model");
-        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(At("reward")))!.Message, Does.Contain("model.onnx: not an ONNX file"));
+        File.WriteAllText(Path.Combine(Reward("reward").Folder, "reward_cached.onnx"), "no model");
+        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(At("reward")))!.Message, Does.Contain("reward_cached.onnx: not an ONNX file"));
     }
 }

@@ -91,7 +91,7 @@ public sealed class OnnxFolder
         }
 
         JsonElement configuration = ReadJson(System.IO.Path.Combine(path, policy ? GenAiConfig.FileName : OnnxExporter.RewardConfig), kind);
-        string[] graphs = [.. new[] { OnnxExporter.Model, OnnxExporter.Rollout, OnnxExporter.Sampled, OnnxExporter.Scorer, OnnxExporter.Debug }
+        string[] graphs = [.. new[] { OnnxExporter.Model, OnnxExporter.Rollout, OnnxExporter.Sampled, OnnxExporter.Scorer, OnnxExporter.Debug, OnnxExporter.CachedReward, OnnxExporter.TokenRewards, OnnxExporter.CachedScorer }
             .Where(name => File.Exists(System.IO.Path.Combine(path, name)))];
         foreach (string name in graphs) CheckGraph(System.IO.Path.Combine(path, name), path);
         return new(System.IO.Path.GetFullPath(path), kind, graphs, configuration);

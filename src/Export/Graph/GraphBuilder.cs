@@ -119,13 +119,16 @@ internal sealed class GraphBuilder
     }
 
     /// <summary>A small float32 vector.</summary>
-    public string Vector(string name, float[] values)
+    public string Vector(string name, float[] values) => Matrix(name, values, values.Length);
+
+    /// <summary>A small float32 constant of any shape.</summary>
+    public string Matrix(string name, float[] values, params long[] dimensions)
     {
         if (_constants.Add(name))
         {
             _graph.Initializer.Add(new TensorProto
             {
-                Name = name, DataType = (int)ElementType.Float, Dims = { values.Length }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<float>(values)),
+                Name = name, DataType = (int)ElementType.Float, Dims = { dimensions }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<float>(values)),
             });
         }
 

@@ -26,10 +26,48 @@ internal static class RewardGraph
         string perRow = graph.Op("MatMul", "/score/MatMul", [normed, graph.Weight(map[WeightMap.Score])]);
         string score = graph.Op("Squeeze", "/score/Squeeze", [perRow, graph.Int64Vector(-1)]);
         if (!last) score = Mean(graph, inputs, score);
+        graph.Output("scores", Scaled(graph, map, score), ElementType.Float, "batch_size");
+        return graph;
+    }
+
+    /// <summary>
+    /// The same model going on from a cache. Further inputs: past_length and, for every layer, past_key_values.{i}.key/value float [batch, key heads,
+    /// capacity, head size], which present.{i}.key/value are to be bound to; lengths count the cache's tokens.
+    /// </summary>
+    /// <param name="map">Names and shapes of the weights.</param>
+    /// <param name="style">Node layout.</param>
+    /// <param name="tokens">
+    /// True: output token_scores float [batch, sequence], the reward that each token alone would be pooled to; the score is linear, so mean and last can be
+    /// taken from them. False, for <see cref="ScorePooling.Last"/> only: scores [batch], and the last layer's cache as <see cref="LastTokenAttention"/> has it.
+    /// </param>
+    public static GraphBuilder BuildCached(WeightMap map, GraphStyle style, bool tokens)
+    {
+        ModelShape shape = map.Shape;
+        if (!tokens && shape.Pooling != ScorePooling.Last) throw new ArgumentException("Scores of a part of a text exist for the last token only.", nameof(tokens));
+        GraphBuilder graph = new(tokens ? "token_rewards" : "reward_cached");
+        BatchInputs inputs = new(graph, cached: true);
+        string Select(string path, string value) => graph.Op("GatherND", path + "/GatherND", [value, graph.Op("Unsqueeze", path + "/Unsqueeze", [inputs.Last, graph.Int64Vector(1)])], Int("batch_dims", 1));
+        Trunk trunk = new(graph, map, style)
+        {
+            Cache = true,
+            SequenceLengthsMinusOne = inputs.SequenceLengthsMinusOne,
+            TotalLength = inputs.TotalLength,
+            SelectRows = tokens ? null : Select,
+            LastAttention = tokens ? null : normed => LastTokenAttention.Build(graph, map, inputs, shape.Layers - 1, normed, Select("/model/last", normed)),
+        };
+        string perRow = graph.Op("MatMul", "/score/MatMul", [trunk.Build(inputs.Ids), graph.Weight(map[WeightMap.Score])]);
+        string reward = Scaled(graph, map, graph.Op("Squeeze", "/score/Squeeze", [perRow, graph.Int64Vector(-1)]));
+        if (tokens) graph.Output("token_scores", reward, ElementType.Float, "batch_size", "sequence_length");
+        else graph.Output("scores", reward, ElementType.Float, "batch_size");
+        return graph;
+    }
+
+    private static string Scaled(GraphBuilder graph, WeightMap map, string score)
+    {
+        ModelShape shape = map.Shape;
         if (shape.ScoreBias) score = graph.Op("Add", "/score/Add", [score, graph.Weight(map[WeightMap.ScoreBias])]);
         string scaled = graph.Op("Mul", "/reward/gain/Mul", [score, graph.Scalar((float)shape.RewardGain)]);
-        graph.Output("scores", graph.Op("Add", "/reward/bias/Add", [scaled, graph.Scalar((float)shape.RewardBias)]), ElementType.Float, "batch_size");
-        return graph;
+        return graph.Op("Add", "/reward/bias/Add", [scaled, graph.Scalar((float)shape.RewardBias)]);
     }
 
     /// <summary>

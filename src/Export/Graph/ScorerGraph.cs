@@ -19,11 +19,12 @@ internal static class ScorerGraph
     /// <param name="style">Node layout.</param>
     /// <param name="chunkRows">Rows of logits at a time; 0: all at once (for comparison).</param>
     /// <param name="withEntropy">True: also entropy, which costs further passes over the logits.</param>
-    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = false)
+    /// <param name="cached">True: goes on from a cache as <see cref="RewardGraph.BuildCached"/> does; rows count the columns of this call alone, and at least one is given.</param>
+    public static GraphBuilder Build(WeightMap map, GraphStyle style, int chunkRows = ChunkRows, bool withEntropy = false, bool cached = false)
     {
         ModelShape shape = map.Shape;
-        GraphBuilder graph = new("scorer");
-        BatchInputs inputs = new(graph);
+        GraphBuilder graph = new(cached ? "scorer_cached" : "scorer");
+        BatchInputs inputs = new(graph, cached);
         string rows = graph.Input("rows", ElementType.Int64, "n"), targets = graph.Input("targets", ElementType.Int64, "n");
         string temperature = graph.Input("temperature", ElementType.Float);
 
@@ -43,6 +44,7 @@ internal static class ScorerGraph
 
         Trunk trunk = new(graph, map, style)
         {
+            Cache = cached,
             SequenceLengthsMinusOne = inputs.SequenceLengthsMinusOne,
             TotalLength = inputs.TotalLength,
             SelectRows = (path, value) =>

@@ -29,6 +29,9 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
     /// </summary>
     public Func<string, string, string>? SelectRows { get; init; }
 
+    /// <summary>Stands for the last layer's attention: (its input) to [rows, heads · head size], already the rows of <see cref="SelectRows"/>.</summary>
+    public Func<string, string>? LastAttention { get; init; }
+
     /// <summary>Called with (layer, residual stream after it): an extra output for finding where two engines part.</summary>
     public Action<int, string>? OnHidden { get; init; }
 
@@ -47,10 +50,11 @@ internal sealed class Trunk(GraphBuilder graph, WeightMap map, GraphStyle style)
         for (int layer = 0; layer < _shape.Layers; layer++)
         {
             string at = $"/model/layers.{layer}/", weights = $"model.layers.{layer}.";
-            string attention = Attention(layer, at + "attn/", weights + "self_attn.", normed);
+            bool replaced = layer == _shape.Layers - 1 && LastAttention is not null;
+            string attention = replaced ? LastAttention!(normed) : Attention(layer, at + "attn/", weights + "self_attn.", normed);
             if (layer == _shape.Layers - 1 && SelectRows is not null)
             {
-                attention = SelectRows(at + "attn/select", attention);
+                if (!replaced) attention = SelectRows(at + "attn/select", attention);
                 hidden = SelectRows(at + "residual/select", style.WeightsLeft ? Unflatten(at + "residual", hidden, _shape.HiddenSize) : hidden);
                 if (style.WeightsLeft) hidden = Flatten(at + "residual", hidden, _shape.HiddenSize);
             }

@@ -25,7 +25,7 @@ public static class BenchScoring
         {
             string model = Onnx(options.Model, Path.Combine(root, "reward"));
             int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-            using RewardModel side = new(model, threads: 1), whole = new(model, threads);
+            using RewardModel side = new(model, threads: 1), whole = new(model, threads), plain = new(model, threads, use: RewardModelUse.PlainGraph);
             (List<string> texts, bool real) = BenchTexts.Read(options, model, side.MaxLength);
             told($"encoding {texts.Count} texts for the two baselines");
             int[][] tokens = [.. texts.Select(side.Encode)];
@@ -35,7 +35,7 @@ public static class BenchScoring
             foreach (int[] t in tokens) histogram[Math.Min(15, (t.Length - 1) * 16 / side.MaxLength)]++;
 
             using ScoringStage stage = new([new RewardSourceConfig { Name = "reward", Model = model }], "", options.Threads);
-            Watch scoring = new(), equal = new(), ordered = new();
+            Watch scoring = new(), equal = new(), ordered = new(), orderedPlain = new();
             double before = 0, peak = 0;
             int[][] slices = [.. Enumerable.Range(0, tokens.Length).Chunk((tokens.Length + options.Slices - 1) / options.Slices)];
             for (int s = 0; s < slices.Length; s++)
@@ -53,9 +53,10 @@ public static class BenchScoring
                 });
                 peak = Math.Max(peak, ResidentMemory.PeakMegabytes());
                 int[][] own = [.. slices[s].Select(i => tokens[i])];
-                equal.Time(() => EqualLengths(side, own, mean, options.BatchTokens, threads));
+                equal.Time(() => EqualLengths(side, own, mean, options.BatchTokens, threads, cancellation));
                 ordered.Time(() => FixedBatches(whole, own));
-                told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}"));
+                orderedPlain.Time(() => FixedBatches(plain, own));
+                told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}, of the plain graph {orderedPlain.ProcessorRate:N0}"));
             }
 
             return new ScoringBenchResult
@@ -70,14 +71,17 @@ public static class BenchScoring
                 LengthHistogram = histogram,
                 TokensPerSecond = scoring.Rate,
                 RowsPerSecond = texts.Count / scoring.Seconds,
-                PaddingShare = 1 - (stage.TokensScored / (double)stage.TokensComputed),
+                PaddingShare = Math.Max(0, 1 - (stage.TokensScored / (double)stage.TokensComputed)), // texts that come twice are computed once
                 EqualLengthTokensPerSecond = equal.Rate,
                 FixedBatchTokensPerSecond = ordered.Rate,
                 ShareOfEqualLength = scoring.Rate / equal.Rate,
                 RatioToFixedBatches = scoring.Rate / ordered.Rate,
+                PlainFixedBatchTokensPerSecond = orderedPlain.Rate,
+                RatioToPlainFixedBatches = scoring.Rate / orderedPlain.Rate,
                 MegabytesBefore = before,
                 PeakMegabytes = peak,
                 Reference = options.Reference.Length == 0 ? null : Reference(options, tokens, threads, root, told, cancellation),
+                Shared = options.SharedPrompts == 0 ? null : BenchShared.Run(options, side, threads, root, told, cancellation),
                 Stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation),
             };
         }
@@ -87,14 +91,12 @@ public static class BenchScoring
         }
     }
 
-    // Full batches of one length, side by side as the product runs its own; as many tokens as the rows have.
-    private static long EqualLengths(RewardModel model, int[][] rows, int length, int batchTokens, int workers)
+    // Texts of one length, side by side as the product runs its own; as many tokens as the rows have.
+    private static long EqualLengths(RewardModel model, int[][] rows, int length, int batchTokens, int workers, CancellationToken cancellation)
     {
         int[] stream = [.. rows.SelectMany(r => r)];
         int[][] cut = [.. Enumerable.Range(0, stream.Length / length).Select(i => stream[(i * length)..((i + 1) * length)])];
-        double[] scores = new double[cut.Length];
-        var options = new ParallelOptions { MaxDegreeOfParallelism = workers };
-        Parallel.ForEach(Enumerable.Range(0, cut.Length).Chunk(Math.Max(1, batchTokens / length)), options, batch => model.Score(cut, batch, scores));
+        model.ScoreAll(cut, workers, batchTokens, cancellation, share: false);
         return (long)cut.Length * length;
     }
 
@@ -139,7 +141,7 @@ public static class BenchScoring
             (double)threads * options.BatchTokens * vocabulary * 4 / Megabyte, stage.TokensScored * vocabulary * 4 / Megabyte);
     }
 
-    private static string Onnx(string folder, string temporary)
+    internal static string Onnx(string folder, string temporary)
     {
         if (File.Exists(Path.Combine(folder, "model.onnx"))) return folder;
         ModelExport.Folder(folder, temporary);

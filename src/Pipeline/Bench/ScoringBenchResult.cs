@@ -29,6 +29,18 @@ public sealed record ScoringBenchOptions
     /// <summary>True: the short rows are scored by the reward model, not by rules.</summary>
     public bool StreamWithModel { get; init; }
 
+    /// <summary>Prompts of which each has several responses, for what computing them once gains; 0: that part is left out.</summary>
+    public int SharedPrompts { get; init; } = 64;
+
+    /// <summary>Responses to each of them.</summary>
+    public int SharedResponses { get; init; } = 8;
+
+    /// <summary>Tokens of such a prompt.</summary>
+    public int SharedPromptTokens { get; init; } = 256;
+
+    /// <summary>Tokens of such a response.</summary>
+    public int SharedResponseTokens { get; init; } = 64;
+
     /// <summary>Most tokens of a batch.</summary>
     public int BatchTokens { get; init; } = new Scoring.ScoringJob { Input = "", Output = "" }.BatchTokens;
 
@@ -72,9 +84,16 @@ public sealed record ScoringBenchResult
     /// <summary>Inference alone on batches of 32 in file order, padded to the longest.</summary>
     public required double FixedBatchTokensPerSecond { get; init; }
 
+    /// <summary>The same on model.onnx as ONNX Runtime opens it by itself, without what the graph for scoring does better.</summary>
+    public required double PlainFixedBatchTokensPerSecond { get; init; }
+
     public required double ShareOfEqualLength { get; init; }
 
+    /// <summary>Against fixed batches of the same graph: what batching and reading in parts gain.</summary>
     public required double RatioToFixedBatches { get; init; }
+
+    /// <summary>Against fixed batches of the plain graph: all that is gained.</summary>
+    public required double RatioToPlainFixedBatches { get; init; }
 
     /// <summary>Resident memory before the first row was scored (the runtime, the model).</summary>
     public required double MegabytesBefore { get; init; }
@@ -83,6 +102,8 @@ public sealed record ScoringBenchResult
     public required double PeakMegabytes { get; init; }
 
     public ReferenceBenchResult? Reference { get; init; }
+
+    public SharedBenchResult? Shared { get; init; }
 
     public StreamBenchResult? Stream { get; init; }
 }

@@ -25,11 +25,11 @@ internal static class BatchWorkers
     }
 
     /// <summary>Calls <paramref name="run"/> for each batch, the longest first; the first failure ends it.</summary>
-    public static void Run(IReadOnlyList<int[]> batches, int workers, Action<int[]> run, CancellationToken cancellation)
+    public static void Run<T>(IReadOnlyList<T> batches, int workers, Action<T> run, CancellationToken cancellation)
     {
         if (workers == 1 || batches.Count == 1)
         {
-            foreach (int[] batch in batches)
+            foreach (T batch in batches)
             {
                 cancellation.ThrowIfCancellationRequested();
                 run(batch);

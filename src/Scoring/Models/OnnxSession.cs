@@ -9,7 +9,8 @@ internal static class OnnxSession
     /// <param name="folder">ONNX folder.</param>
     /// <param name="file">Graph in the folder.</param>
     /// <param name="threads">Threads inside one call; 0: all cores. 1 where calls run side by side.</param>
-    public static InferenceSession Open(string folder, string file, int threads)
+    /// <param name="plainAttention">False: the attention kernel that ONNX Runtime would choose.</param>
+    public static InferenceSession Open(string folder, string file, int threads, bool plainAttention = true)
     {
         string path = Path.Combine(folder, file);
         if (!File.Exists(path))
@@ -24,13 +25,19 @@ internal static class OnnxSession
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
         try
         {
-            return new InferenceSession(path, options);
+            return plainAttention ? AttentionKernels.Plain(() => new InferenceSession(path, options)) : new InferenceSession(path, options);
         }
         catch (OnnxRuntimeException e)
         {
             throw new BadModelException($"{path}: ONNX Runtime cannot open it: {e.Message.Trim()}", e);
         }
     }
+
+    public static void Run(string what, Action run) => Run(what, () =>
+    {
+        run();
+        return true;
+    });
 
     public static T Run<T>(string what, Func<T> run)
     {

@@ -8,18 +8,22 @@ namespace Rlhf.Scoring;
 
 /// <summary>
 /// A reward model on ONNX Runtime: texts in, one number each out. It has its own tokenizer, which need not be the policy's. Batches may be
-/// scored from several threads at once.
+/// scored from several threads at once. What texts have in common at their beginning is computed once.
 /// </summary>
 public sealed class RewardModel : IDisposable
 {
-    private readonly InferenceSession _session;
+    private readonly InferenceSession? _plain; // model.onnx, where the folder has no graph with a cache
+    private readonly CachedGraph? _cached;
+    private readonly bool _isMean, _givesTokens;
     private readonly Tokenizer _tokenizer;
     private readonly RunOptions _run = new();
+    private long _computed;
 
     /// <param name="folder">ONNX folder with <c>rlhf_config.json</c>.</param>
     /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
     /// <param name="maxLength">Longest text in tokens; longer ones keep BOS and their end. 0: as long as the model's positions.</param>
-    public RewardModel(string folder, int threads = 0, int maxLength = 0)
+    /// <param name="use">Which of the folder's graphs.</param>
+    public RewardModel(string folder, int threads = 0, int maxLength = 0, RewardModelUse use = RewardModelUse.Scores)
     {
         Folder = folder;
         if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
@@ -31,6 +35,9 @@ public sealed class RewardModel : IDisposable
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
             positions = document.RootElement.GetProperty("max_length").GetInt32();
             if (positions < 1) throw new FormatException($"max_length is {positions}; it must be positive");
+            string pooling = document.RootElement.TryGetProperty("pooling", out JsonElement named) ? named.GetString() ?? "" : "last";
+            _isMean = pooling == "mean";
+            if (pooling is not ("last" or "mean")) throw new FormatException($"pooling is '{pooling}'; it must be last or mean");
             Temperature = document.RootElement.TryGetProperty("temperature", out JsonElement t) ? t.GetDouble() : 1;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
@@ -40,12 +47,31 @@ public sealed class RewardModel : IDisposable
 
         MaxLength = maxLength > 0 ? Math.Min(maxLength, positions) : positions;
         _tokenizer = Tokenizer.Open(folder);
-        _session = OnnxSession.Open(folder, "model.onnx", threads);
+        _givesTokens = use == RewardModelUse.TokenScores || _isMean;
+        try
+        {
+            if (use != RewardModelUse.PlainGraph) _cached = CachedGraph.Open(folder, _givesTokens ? TokensGraph : "reward_cached.onnx", threads);
+            if (_cached is not null) return;
+            if (use == RewardModelUse.TokenScores) throw new BadModelException($"{Path.Combine(folder, TokensGraph)}: file not found; rewards for each token need it. Export the model again with './rlhf export'.");
+            _plain = OnnxSession.Open(folder, "model.onnx", threads, plainAttention: use != RewardModelUse.PlainGraph);
+        }
+        catch
+        {
+            _tokenizer.Dispose();
+            throw;
+        }
     }
+
+    private const string TokensGraph = "token_rewards.onnx";
+
+    /// <summary>Tokens computed so far, padding included.</summary>
+    public long TokensComputed => Interlocked.Read(ref _computed);
 
     public string Folder { get; }
 
     public int MaxLength { get; }
+
+    public int VocabularySize => _tokenizer.VocabularySize;
 
     /// <summary>T of σ(reward / T) that was calibrated on held-out data; 1 where nobody did.</summary>
     public double Temperature { get; }
@@ -55,14 +81,44 @@ public sealed class RewardModel : IDisposable
     /// <param name="threads">0: all cores. The model should have been opened with one thread.</param>
     /// <param name="batchTokens">Most tokens of a batch.</param>
     /// <param name="cancellation">Honoured between batches.</param>
-    public double[] ScoreAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation)
+    /// <param name="share">False: common beginnings are computed for each text again.</param>
+    public double[] ScoreAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation, bool share = true)
     {
         int[] lengths = [.. tokens.Select(t => t.Length)];
         double[] scores = new double[lengths.Length];
         int workers = BatchWorkers.Count(threads);
-        BatchWorkers.Run(TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, workers)), workers, batch => Score(tokens, batch, scores), cancellation);
+        if (_cached is null)
+            BatchWorkers.Run(TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, workers)), workers, batch => Score(tokens, batch, scores), cancellation);
+        else
+            ReadAll(tokens, lengths, Reader(lengths, scores, null), batchTokens, workers, share, cancellation);
         return scores;
     }
+
+    /// <summary>Scores texts and each of their tokens, for a model opened for <see cref="RewardModelUse.TokenScores"/>. Parameters as for <see cref="ScoreAll"/>.</summary>
+    /// <returns>[texts] scores, and [texts][tokens] what the reward would be if the text ended with the token (or, where tokens are averaged, its part).</returns>
+    public (double[] Scores, float[][] Tokens) TokenScoresAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation)
+    {
+        if (_cached is null || !_givesTokens) throw new InvalidOperationException("The model was not opened for token scores.");
+        int[] lengths = [.. tokens.Select(t => t.Length)];
+        double[] scores = new double[lengths.Length];
+        float[]?[] perToken = new float[lengths.Length][];
+        ReadAll(tokens, lengths, Reader(lengths, scores, perToken), batchTokens, BatchWorkers.Count(threads), share: true, cancellation);
+        return (scores, [.. perToken.Select(p => p!)]);
+    }
+
+    private IPartReader Reader(int[] lengths, double[] scores, float[]?[]? perToken) =>
+        _givesTokens ? new TokenScores(Folder, lengths, _isMean, scores, perToken) : new LastScores(Folder, lengths, scores);
+
+    private void ReadAll(IReadOnlyList<int[]> tokens, int[] lengths, IPartReader reader, int batchTokens, int workers, bool share, CancellationToken cancellation)
+    {
+        // Every text keeps an end of its own, even where it is the beginning of another.
+        List<WorkItem> items = WorkPlan.Make(tokens, lengths, [.. lengths.Select(l => l - 1)], batchTokens, workers, share);
+        BatchWorkers.Run(items, workers, item => Interlocked.Add(ref _computed, _cached!.Read(tokens, lengths, item, reader)), cancellation);
+    }
+
+    internal static float Finite(float value, string folder, int row) => float.IsFinite(value)
+        ? value
+        : throw new NumericalException($"The reward model in {folder} gave {value} for row {row} of the window; its weights or the input are broken.");
 
     /// <summary>Tokens of another length limit than the model's own: BOS and the end of the text.</summary>
     public static int[] Cut(int[] tokens, int length)
@@ -87,10 +143,19 @@ public sealed class RewardModel : IDisposable
     /// <param name="tokens">Encoded texts.</param>
     /// <param name="rows">Which of them form the batch.</param>
     /// <param name="scores">Written at the rows' indices.</param>
-    public void Score(IReadOnlyList<int[]> tokens, ReadOnlySpan<int> rows, Span<double> scores)
+    public void Score(IReadOnlyList<int[]> tokens, ReadOnlySpan<int> rows, double[] scores)
     {
         int time = 0;
         foreach (int r in rows) time = Math.Max(time, tokens[r].Length);
+        if (_cached is not null)
+        {
+            int[] all = [.. tokens.Select(t => t.Length)];
+            foreach (int r in rows) scores[r] = 0;
+            Interlocked.Add(ref _computed, _cached.Read(tokens, all, new WorkItem(0, rows.ToArray(), (long)rows.Length * time), Reader(all, scores, null)));
+            return;
+        }
+
+        Interlocked.Add(ref _computed, (long)rows.Length * time);
         long[] ids = ArrayPool<long>.Shared.Rent(rows.Length * time);
         int[] lengths = new int[rows.Length];
         try
@@ -107,13 +172,10 @@ public sealed class RewardModel : IDisposable
             using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, ids.AsMemory(0, rows.Length * time), [rows.Length, time]);
             using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
             using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(
-                Folder, () => _session.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
+                Folder, () => _plain!.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
             ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
             for (int i = 0; i < rows.Length; i++)
-            {
-                if (!float.IsFinite(values[i])) throw new NumericalException($"The reward model in {Folder} gave {values[i]} for row {rows[i]} of the batch; its weights or the input are broken.");
-                scores[rows[i]] = values[i];
-            }
+                scores[rows[i]] = Finite(values[i], Folder, rows[i]);
         }
         finally
         {
@@ -124,7 +186,8 @@ public sealed class RewardModel : IDisposable
     public void Dispose()
     {
         _run.Dispose();
-        _session.Dispose();
+        _plain?.Dispose();
+        _cached?.Dispose();
         _tokenizer.Dispose();
     }
 }

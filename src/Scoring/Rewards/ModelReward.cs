@@ -46,7 +46,10 @@ internal sealed class ModelReward : RewardSource
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
         int[][][] tokens = (int[][][])prepared!;
-        double[][] scores = [.. _models.Select((m, i) => Score(m, tokens[i], batchTokens, cancellation))];
+        long before = _models.Sum(m => m.TokensComputed);
+        double[][] scores = [.. _models.Select((m, i) => m.ScoreAll(tokens[i], _workers, batchTokens, cancellation))];
+        TokensScored += tokens.Sum(texts => texts.Sum(t => (long)t.Length));
+        TokensComputed += _models.Sum(m => m.TokensComputed) - before;
         var result = new RewardValue[rows.Count];
         double[] own = new double[_models.Count];
         for (int i = 0; i < result.Length; i++)
@@ -56,21 +59,6 @@ internal sealed class ModelReward : RewardSource
         }
 
         return result;
-    }
-
-    private double[] Score(RewardModel model, int[][] tokens, int batchTokens, CancellationToken cancellation)
-    {
-        int[] lengths = [.. tokens.Select(t => t.Length)];
-        double[] scores = new double[tokens.Length];
-        List<int[]> batches = TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, _workers));
-        BatchWorkers.Run(batches, _workers, batch => model.Score(tokens, batch, scores), cancellation);
-        foreach (int[] batch in batches)
-        {
-            TokensScored += batch.Sum(i => (long)lengths[i]);
-            TokensComputed += (long)batch.Length * batch.Max(i => lengths[i]);
-        }
-
-        return scores;
     }
 
     /// <summary>σ(r/T) of a binary model (T as calibrated, else 1) is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>

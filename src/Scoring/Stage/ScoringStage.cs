@@ -125,18 +125,12 @@ public sealed class ScoringStage : IDisposable
 
     private float[][] Reference(List<ScoringRow> window, (int[] Prompt, int[] Response)[] sequences, ScoringJob job, CancellationToken cancellation)
     {
-        int workers = BatchWorkers.Count(_threads);
         float[][] logProbs = new float[window.Count][];
         // Rows drawn at different temperatures cannot share a batch; an empty response has nothing to be scored.
         for (int i = 0; i < logProbs.Length; i++) logProbs[i] = [];
         IEnumerable<int> filled = Enumerable.Range(0, window.Count).Where(i => sequences[i].Response.Length > 0);
         foreach (IGrouping<double, int> group in filled.GroupBy(i => window[i].Temperature ?? job.Temperature))
-        {
-            int[] members = [.. group];
-            int[] lengths = [.. members.Select(i => sequences[i].Prompt.Length + sequences[i].Response.Length)];
-            List<int[]> batches = TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, job.BatchTokens, workers));
-            BatchWorkers.Run(batches, workers, batch => _reference!.Score(sequences, [.. batch.Select(i => members[i])], group.Key, logProbs), cancellation);
-        }
+            _reference!.ScoreAll(sequences, [.. group], group.Key, logProbs, _threads, job.BatchTokens, cancellation);
 
         return logProbs;
     }

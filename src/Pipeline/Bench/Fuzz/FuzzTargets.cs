@@ -75,10 +75,10 @@ internal static class FuzzTargets
                 return tokenizer.Decode(ids) + string.Concat(ids.Select(i => tokenizer.BytesOf(i).Length));
             }),
             new("configuration", ["config.yaml"], () => ConfigWriter.ToYaml(ConfigBinder.Load<RunConfig>(At("config.yaml"), []))),
-            new("onnx", ["policy/model.onnx", "policy/rollout.onnx", "policy/scorer.onnx", "policy/model.onnx.data"], () =>
+            new("onnx", ["policy/model.onnx", "policy/rollout.onnx", "policy/scorer.onnx", "policy/scorer_cached.onnx", "policy/model.onnx.data"], () =>
             {
                 OnnxFolder.Open(At("policy"));
-                foreach (string graph in (string[])["model.onnx", "rollout.onnx", "scorer.onnx"]) OnnxFile.Check(Path.Combine(At("policy"), graph));
+                foreach (string graph in (string[])["model.onnx", "rollout.onnx", "scorer.onnx", "scorer_cached.onnx"]) OnnxFile.Check(Path.Combine(At("policy"), graph));
                 return "";
             }),
             new("onnx, opened by ONNX Runtime", ["policy/rollout.onnx"], () => Draw(At("policy")), Extra: true),
