@@ -101,6 +101,9 @@ public sealed record RewardModelConfig : TrainingConfig
     [Doc("Column of prompts put before the negatives' texts; empty: none.")]
     public string NegativePromptColumn { get; init; } = "";
 
+    [Doc("Label of negatives (binary): 0 says that they are no good texts, 0.5 that nothing can be told of them."), Range(0, 1)]
+    public double NegativeLabel { get; init; }
+
     [Doc("Weight of the mean of R², which holds the rewards' size."), Range(0, 10)]
     public double ScaleCoefficient { get; init; }
 

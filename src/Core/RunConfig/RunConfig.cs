@@ -43,6 +43,9 @@ public sealed partial record RunConfig
     public OptimizerConfig Optimizer { get; init; } = new();
     public EvaluationConfig Evaluation { get; init; } = new();
 
+    [Doc("Continued training of a reward model during the run.")]
+    public RewardTrainingConfig RewardTraining { get; init; } = new();
+
     [SafeToChange]
     public GuardConfig Guards { get; init; } = new();
 
@@ -132,6 +135,9 @@ public sealed record RewardSourceConfig
 
     [Doc("What the model judges: the whole text or the response alone.")]
     public RewardInput Input { get; init; } = RewardInput.PromptAndResponse;
+
+    /// <summary>The name, or where there is none that of the model's folder (empty for rules, which name themselves).</summary>
+    public string ColumnName => Name.Length > 0 || Model.Length == 0 ? Name : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));
 }
 
 /// <summary>What a reward model reads.</summary>

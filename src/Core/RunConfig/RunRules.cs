@@ -19,5 +19,14 @@ public sealed partial record RunConfig : IValidated
             yield return new("Method.CriticWarmupIterations", $"must be 0 while optimizer.weight_decay is {ConfigText.Of(Optimizer.WeightDecay)}: decay would move the shared trunk that warm-up leaves alone. Use critic: separate.");
         if (Method.Correction == Correction.None && (Generation.TopK > 0 || Generation.TopP < 1))
             yield return new(Generation.TopK > 0 ? "Generation.TopK" : "Generation.TopP", $"must be {(Generation.TopK > 0 ? "0" : "1")} (off): the ratio of {method} is of the policy's own distribution, which a filter is not. method.correction: truncate weighs filtered samples.");
+        if (RewardTraining.Reward.Length == 0) yield break;
+        RewardSourceConfig? trained = Scoring.Rewards.FirstOrDefault(r => r.ColumnName == RewardTraining.Reward);
+        string names = string.Join(", ", Scoring.Rewards.Where(r => r.Model.Length > 0).Select(r => r.ColumnName));
+        if (trained is null)
+            yield return new("RewardTraining.Reward", $"must be the name of a reward model of scoring.rewards ({(names.Length > 0 ? names : "it has none")}).");
+        else if (trained.Model.Length == 0)
+            yield return new("RewardTraining.Reward", $"must be a reward model; '{trained.Rule}' is a rule, which does not learn.");
+        else if (trained.Model.Contains('(', StringComparison.Ordinal) && !Directory.Exists(trained.Model))
+            yield return new("RewardTraining.Reward", "must be one model; an ensemble is several.");
     }
 }

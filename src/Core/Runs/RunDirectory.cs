@@ -16,6 +16,15 @@ public sealed record IterationPaths(string Folder)
 
     /// <summary>The ONNX folder of the policy after the iteration.</summary>
     public string Policy => Path.Combine(Folder, "policy");
+
+    /// <summary>Responses that fooled the reward model so far, where one is trained during the run.</summary>
+    public string Negatives => Path.Combine(Folder, "negatives.parquet");
+
+    /// <summary>The ONNX folder of the reward model as trained in the iteration.</summary>
+    public string Reward => Path.Combine(Folder, "reward");
+
+    /// <summary>The same as a Hugging Face folder: what its next training goes on from.</summary>
+    public string RewardWeights => Path.Combine(Folder, "reward_weights");
 }
 
 /// <summary>What <see cref="RunDirectory.Inspect"/> found about one folder or file.</summary>
@@ -154,8 +163,8 @@ public sealed class RunDirectory : IDisposable
         {
             // Iteration 0 holds only the policy that the run began with.
             if (Path.GetFileName(folder) != Number(0)) items.Add(InspectFolder(folder));
-            string policy = Path.Combine(folder, "policy");
-            if (FolderSeal.Exists(policy)) items.Add(InspectFolder(policy));
+            IterationPaths paths = new(folder);
+            items.AddRange(new[] { paths.Policy, paths.Reward, paths.RewardWeights }.Where(FolderSeal.Exists).Select(InspectFolder));
         }
 
         items.AddRange(Folders(CheckpointsFolder).Select(InspectFolder));

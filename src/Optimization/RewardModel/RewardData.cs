@@ -14,19 +14,15 @@ public static class RewardData
     public static (List<RewardExample> Training, List<RewardExample> HeldOut) Load(RewardModelConfig config, Tokenizer tokenizer, CancellationToken cancellation)
     {
         var report = new DropReport(config.MaxLength);
-        double fraction = config.HeldOutData.Count > 0 ? 0 : config.HeldOutFraction;
-        var training = new List<RewardExample>();
-        var heldOut = new List<RewardExample>();
-        foreach (RewardExample example in Examples(config, config.Data, tokenizer, report, cancellation)) Sort(example);
-        if (training.Count == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: no example is left for training ({report.Reasons}).");
-        if (config.HeldOutData.Count > 0) heldOut.AddRange(Examples(config, config.HeldOutData, tokenizer, report, cancellation));
+        (List<RewardExample> training, List<RewardExample> heldOut) = Labelled(config, tokenizer, report, cancellation);
         if (config.Negatives.Count > 0)
         {
-            foreach (RewardExample example in Negatives(config, tokenizer, [.. training], report, cancellation))
+            double fraction = Fraction(config);
+            foreach (RewardExample example in Negatives(config, config.Negatives, tokenizer, [.. training], report, cancellation))
             {
                 // Texts that fool the model are for training; the policy's samples of a discriminator are half of its data.
-                if (config.Objective == RewardObjective.Discriminator) Sort(example);
-                else training.Add(example);
+                bool held = config.Objective == RewardObjective.Discriminator && HoldOut.Contains(example.Row, fraction, config.Seed);
+                (held ? heldOut : training).Add(example);
             }
         }
         else if (config.Objective == RewardObjective.Discriminator)
@@ -36,8 +32,42 @@ public static class RewardData
 
         report.Tell();
         return (training, heldOut);
+    }
 
-        void Sort(RewardExample example) => (HoldOut.Contains(example.Row, fraction, config.Seed) ? heldOut : training).Add(example);
+    /// <summary>As <see cref="Load"/>, without the configuration's negatives.</summary>
+    public static (List<RewardExample> Training, List<RewardExample> HeldOut) Labelled(RewardModelConfig config, Tokenizer tokenizer, CancellationToken cancellation)
+    {
+        var report = new DropReport(config.MaxLength);
+        (List<RewardExample>, List<RewardExample>) examples = Labelled(config, tokenizer, report, cancellation);
+        report.Tell();
+        return examples;
+    }
+
+    /// <summary>The texts of some files as negatives of the objective.</summary>
+    /// <param name="config">Objective and columns (<c>negative_…</c>).</param>
+    /// <param name="files">Paths or globs.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="labelled">Training examples: a pair's better text is one of theirs, the lowest score is that of theirs.</param>
+    /// <param name="cancellation">Between rows.</param>
+    /// <exception cref="ConfigurationException">The objective has no place for them.</exception>
+    public static List<RewardExample> Negatives(RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, IReadOnlyList<RewardExample> labelled, CancellationToken cancellation) =>
+        [.. Negatives(config, files, tokenizer, labelled, new DropReport(config.MaxLength), cancellation, quiet: true)];
+
+    /// <summary>At most so many of the examples, chosen by address, in their order.</summary>
+    internal static List<RewardExample> Sample(List<RewardExample> examples, int count, ulong seed) =>
+        count >= examples.Count ? examples : [.. AddressedRandom.Permutation(examples.Count, seed, 0xE7A1).Take(count).Order().Select(i => examples[i])];
+
+    private static double Fraction(RewardModelConfig config) => config.HeldOutData.Count > 0 ? 0 : config.HeldOutFraction;
+
+    private static (List<RewardExample> Training, List<RewardExample> HeldOut) Labelled(RewardModelConfig config, Tokenizer tokenizer, DropReport report, CancellationToken cancellation)
+    {
+        double fraction = Fraction(config);
+        List<RewardExample> training = [], heldOut = [];
+        foreach (RewardExample example in Examples(config, config.Data, tokenizer, report, cancellation))
+            (HoldOut.Contains(example.Row, fraction, config.Seed) ? heldOut : training).Add(example);
+        if (training.Count == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: no example is left for training ({report.Reasons}).");
+        if (config.HeldOutData.Count > 0) heldOut.AddRange(Examples(config, config.HeldOutData, tokenizer, report, cancellation));
+        return (training, heldOut);
     }
 
     /// <summary>Every example of some files, for an evaluation.</summary>
@@ -49,9 +79,10 @@ public static class RewardData
         return examples;
     }
 
-    private static IEnumerable<RewardExample> Examples(RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, DropReport report, CancellationToken cancellation)
+    private static IEnumerable<RewardExample> Examples(
+        RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, DropReport report, CancellationToken cancellation, bool quiet = false)
     {
-        foreach (RewardRow row in RewardRows.Read(config, files, Console.WriteLine))
+        foreach (RewardRow row in RewardRows.Read(config, files, quiet ? _ => { } : Console.WriteLine))
         {
             cancellation.ThrowIfCancellationRequested();
             RewardExample? example = row.Reason is null ? row.Steps is null ? Texts(row, tokenizer) : Steps(row, tokenizer) : null;
@@ -77,22 +108,28 @@ public static class RewardData
         return new RewardExample([[.. tokens]], 0, row.Number) { StepLabels = row.Steps, StepEnds = [.. ends] };
     }
 
-    private static IEnumerable<RewardExample> Negatives(RewardModelConfig config, Tokenizer tokenizer, RewardExample[] training, DropReport report, CancellationToken cancellation)
+    private static IEnumerable<RewardExample> Negatives(
+        RewardModelConfig config, IReadOnlyList<string> files, Tokenizer tokenizer, IReadOnlyList<RewardExample> training, DropReport report, CancellationToken cancellation, bool quiet = false)
     {
         if (config.Objective is RewardObjective.KWise or RewardObjective.PlackettLuce or RewardObjective.Process)
             throw new ConfigurationException($"negatives: {config.Objective} has no place for texts that belong to no comparison; use pairwise or binary.");
-        double least = training.Min(e => e.Label);
+        double label = config.Objective switch
+        {
+            RewardObjective.Regression or RewardObjective.Huber => training.Min(e => e.Label),
+            RewardObjective.Binary => config.NegativeLabel,
+            _ => 0,
+        };
         RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NegativeColumn, PromptColumn = config.NegativePromptColumn };
-        foreach (RewardExample text in Examples(reading, config.Negatives, tokenizer, report, cancellation))
+        foreach (RewardExample text in Examples(reading, files, tokenizer, report, cancellation, quiet))
         {
             long row = FirstNegative + text.Row;
             if (config.Objective != RewardObjective.Pairwise)
             {
-                yield return new RewardExample(text.Texts, config.Objective is RewardObjective.Regression or RewardObjective.Huber ? least : 0, row);
+                yield return new RewardExample(text.Texts, label, row);
                 continue;
             }
 
-            int partner = (int)(AddressedRandom.Uniform(config.Seed, AddressedRandom.Stream.Data, 0x4E6, (uint)text.Row) * training.Length);
+            int partner = (int)(AddressedRandom.Uniform(config.Seed, AddressedRandom.Stream.Data, 0x4E6, (uint)text.Row) * training.Count);
             yield return new RewardExample([training[partner].Texts[0], text.Texts[0]], 0, row);
         }
     }

@@ -28,7 +28,7 @@ public static class RewardModelStage
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {training.Count:N0} examples for training, {heldOut.Count:N0} held out");
         using var trainer = new RewardModelTrainer(model, config);
-        List<RewardExample> sample = Sample(heldOut, config.EvaluateRows, config.Seed);
+        List<RewardExample> sample = RewardData.Sample(heldOut, config.EvaluateRows, config.Seed);
         var order = new EpochOrder(training.Count, config.Seed, OrderSalt);
         double best = double.NegativeInfinity;
         int worse = 0;
@@ -77,7 +77,4 @@ public static class RewardModelStage
 
     private static (string, double)[] Values(RewardQuality quality) =>
         [("eval/loss", quality.Loss), (quality.HeadlineName, quality.Headline), .. double.IsNaN(quality.CalibrationError) ? [] : ((string, double)[])[("eval/calibration_error", quality.CalibrationError)]];
-
-    private static List<RewardExample> Sample(List<RewardExample> examples, int count, ulong seed) =>
-        count >= examples.Count ? examples : [.. AddressedRandom.Permutation(examples.Count, seed, 0xE7A1).Take(count).Order().Select(i => examples[i])];
 }

@@ -40,6 +40,8 @@ public static class Manifest
             if (File.Exists(reward.File)) inputs[$"reward/{reward.Name}"] = Sha256.OfFile(reward.File);
         }
 
+        foreach ((string name, string path) in RewardTrainingCheck.Inputs(config)) inputs[name] = Sha256.OfFile(path);
+
         return inputs;
     }
 

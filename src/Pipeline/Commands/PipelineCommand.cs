@@ -24,6 +24,7 @@ public static class PipelineCommand
             Bench.BenchScoringCommand.Create(),
             Bench.BenchAlgorithmsCommand.Create(),
             Bench.BenchSentimentCommand.Create(),
+            Bench.BenchHackingCommand.Create(),
             Bench.RobustnessCommands.Kills(),
             Bench.RobustnessCommands.Disk(),
             Bench.RobustnessCommands.Soak(),

@@ -92,6 +92,7 @@ public static class RunCommand
             if (reward.Model.Length > 0 && !Directory.Exists(reward.Model)) problems.Add($"scoring.rewards: there is no folder {reward.Model}.");
         }
 
+        problems.AddRange(RewardTrainingCheck.Problems(config));
         if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 

@@ -49,16 +49,24 @@ public static class Replay
         Directory.CreateDirectory(output);
         var items = new List<ReplayedItem>();
         RunModels models = RunModels.Of(config, run);
+        using RewardTraining? training = RewardTraining.Open(config, run, models, MetricsFile.Read(run.MetricsPath), iteration - 1, mayRepair: false);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         CollectedRollouts drawn;
         using (GenerationStage generation = GenerationStage.Open(policy, config.Generation.Engine, config.Threads))
-        using (var scoring = new ScoringStage(models.Rewards, models.Reference, config.Threads, outside))
+        using (var scoring = new ScoringStage(training?.Rewards ?? models.Rewards, models.Reference, config.Threads, outside))
         {
             var schedule = new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed);
             drawn = new RolloutCollector(config, generation, scoring, schedule, models.Reference, new RunPlace()).Collect(iteration, made, policy, null, cancellation);
         }
 
         items.AddRange(FolderListing.Of(output).Select(file => Compare(old.Folder, output, file)));
+        if (training is not null)
+        {
+            TorchThreads.Apply(config.Threads);
+            training.After(iteration, drawn.Rows, made, null, cancellation);
+            items.Add(Compare(old.Folder, output, "negatives.parquet"));
+            if (Directory.Exists(made.RewardWeights) && Directory.Exists(old.RewardWeights)) items.AddRange(Folder(old.RewardWeights, made.RewardWeights, "reward_weights"));
+        }
 
         string before = run.Checkpoint(iteration - 1);
         if (iteration > 1 && !Directory.Exists(before))

@@ -43,6 +43,8 @@ public static class Retention
             WholeFolder.Remove(run.Checkpoint(i));
             WholeFolder.Remove(run.Iteration(i).Policy);
         }
+
+        RewardHistory.Prune(run, rows, Enumerable.Range(1, finished).Where(i => Keeps(i, finished, best, config.KeepCheckpoints)), finished);
     }
 
     /// <summary>Numbers of the folders in a folder, ascending; what a killed removal left (<c>0007.partial</c>) counts too.</summary>

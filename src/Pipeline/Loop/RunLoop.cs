@@ -20,6 +20,7 @@ public sealed class RunLoop : IDisposable
     private readonly ScoringStage _scoring;
     private readonly RolloutCollector _collector;
     private readonly HealthCheck _health;
+    private readonly RewardTraining? _rewardTraining;
     private readonly CheckpointWriter _checkpoints = new();
     private readonly PolicySnapshot _snapshot = new();
     private readonly PolicySnapshot _withinSnapshot = new();
@@ -44,7 +45,8 @@ public sealed class RunLoop : IDisposable
         _models = RunModels.Prepare(config, run);
         _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
         if (finished > 0) RestorePolicy();
-        _scoring = new ScoringStage(_models.Rewards, _models.Reference, config.Threads, _outside);
+        _rewardTraining = RewardTraining.Open(config, run, _models, _rows, finished, mayRepair: true);
+        _scoring = new ScoringStage(_rewardTraining?.Rewards ?? _models.Rewards, _models.Reference, config.Threads, _outside);
         _generation = GenerationStage.Open(CurrentPolicy, config.Generation.Engine, config.Threads);
         _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference, _place);
         Log.WarningTold += _warnings.Add;
@@ -150,6 +152,7 @@ public sealed class RunLoop : IDisposable
         _place.Text = "before the final evaluation was done";
         SaveFinal();
         Evaluation? after = Judge("after", _run.FinalPolicyFolder, cancellation);
+        if (after is not null) _rewardTraining?.JudgeWithLast(_scoring, cancellation);
         if (Directory.Exists(_run.UnfinishedFolder)) WholeFolder.Remove(_run.UnfinishedFolder);
         var outcome = new RunOutcome(_config, _run, before, after, _warnings);
         outcome.WriteReport();
@@ -172,6 +175,12 @@ public sealed class RunLoop : IDisposable
 
         Dictionary<string, double> row = trained.ToDictionary();
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
+        if (_rewardTraining is not null)
+        {
+            _place.Text = $"in iteration {i}, while its reward model was trained";
+            foreach ((string name, double value) in _rewardTraining.After(i, rows, paths, _scoring, cancellation)) row[name] = value;
+        }
+
         _tokensTotal += drawn.Tokens;
         row["tokens/total"] = _tokensTotal;
         double optimization = Seconds(afterScoring, afterOptimization), generation = drawn.GenerationSeconds;
@@ -271,6 +280,7 @@ public sealed class RunLoop : IDisposable
         _session.ScaleLearningRate(factor);
         _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
         WholeFolder.Remove(UnfinishedWork.Open(_run.Unfinished(i), "").Checkpoint);
+        _rewardTraining?.ReturnTo(_rows, Finished, _scoring);
         ResumePoint.RemoveAfter(_run, Finished);
     }
 
@@ -307,6 +317,7 @@ public sealed class RunLoop : IDisposable
         {
             bool isOpen = policy == CurrentPolicy;
             if (!isOpen) _generation.Engine.Reopen(PolicyFolder.Open(policy));
+            using IDisposable? first = _rewardTraining?.JudgeWithFirst(_scoring);
             evaluation = Evaluation.Run(_config, _generation, _scoring, folder, work, cancellation);
             FolderSeal.Write(folder);
             if (!isOpen && Finished < _config.Iterations) _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
@@ -325,6 +336,7 @@ public sealed class RunLoop : IDisposable
         _handOver?.Dispose();
         _generation.Dispose();
         _scoring.Dispose();
+        _rewardTraining?.Dispose();
         _session.Dispose();
     }
 }

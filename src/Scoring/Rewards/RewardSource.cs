@@ -53,7 +53,7 @@ public abstract class RewardSource(string name, double weight) : IDisposable
         var sources = new List<RewardSource>();
         try
         {
-            foreach (RewardSourceConfig config in configs) Add(sources, Open(config, threads));
+            foreach (RewardSourceConfig config in configs) Add(sources, OpenOne(config, threads));
             foreach (OutsideReward reward in outside ?? []) Add(sources, new OutsideRewardSource(reward));
             return sources;
         }
@@ -71,7 +71,7 @@ public abstract class RewardSource(string name, double weight) : IDisposable
         if (isTaken) throw new ConfigurationException($"The reward name '{source.Name}' is used twice; give each reward a name of its own (NAME=DIR on the command line, name: in the file).");
     }
 
-    private static RewardSource Open(RewardSourceConfig config, int threads)
+    internal static RewardSource OpenOne(RewardSourceConfig config, int threads)
     {
         if ((config.Model.Length > 0) == (config.Rule.Length > 0))
         {

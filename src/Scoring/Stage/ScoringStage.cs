@@ -15,7 +15,7 @@ public sealed class ScoringStage : IDisposable
     /// <summary>Rows that are sorted by length together; a few megabytes of text.</summary>
     public const int WindowRows = 4096;
 
-    private readonly IReadOnlyList<RewardSource> _sources;
+    private readonly List<RewardSource> _sources;
     private readonly LogProbScorer? _reference;
     private readonly Tokenizer? _referenceTokenizer;
     private readonly int _threads;
@@ -32,7 +32,7 @@ public sealed class ScoringStage : IDisposable
         }
 
         _threads = threads;
-        _sources = RewardSource.Open(rewards, threads, outside);
+        _sources = [.. RewardSource.Open(rewards, threads, outside)];
         try
         {
             if (reference.Length == 0) return;
@@ -51,6 +51,19 @@ public sealed class ScoringStage : IDisposable
 
     /// <summary>Tokens that models have computed in all runs so far, padding included.</summary>
     public long TokensComputed => _sources.Sum(s => s.TokensComputed) + (_reference?.TokensComputed ?? 0);
+
+    /// <summary>Goes on with another model (or rule) in place of the reward of the same name.</summary>
+    /// <param name="reward">Named.</param>
+    /// <exception cref="ConfigurationException">No reward has the name.</exception>
+    /// <exception cref="BadModelException">The model cannot be opened; the one before stays.</exception>
+    public void ReplaceReward(RewardSourceConfig reward)
+    {
+        int at = _sources.FindIndex(s => s.Name == reward.Name);
+        if (at < 0) throw new ConfigurationException($"No reward is named '{reward.Name}'; there are {string.Join(", ", _sources.Select(s => s.Name))}.");
+        RewardSource next = RewardSource.OpenOne(reward, _threads);
+        _sources[at].Dispose();
+        _sources[at] = next;
+    }
 
     /// <summary>Scores a file.</summary>
     /// <param name="job">Input, output and columns.</param>
