@@ -2,8 +2,6 @@ using System.Text.Json;
 using Rlhf.Algorithms;
 using Rlhf.Core;
 using Rlhf.Models;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Rlhf.Optimization;
 
@@ -44,28 +42,19 @@ public static class PolicyCheckpoint
         }
 
         using SafetensorsReader reader = SafetensorsReader.Open(weights);
-        Fill(reader, "policy", policy.Parameters.Flat);
-        Fill(reader, "policy.first_moment", trainer.PolicyOptimizer.FirstMoment);
-        Fill(reader, "policy.second_moment", trainer.PolicyOptimizer.SecondMoment);
+        HostTensors.Fill(reader, "policy", policy.Parameters.Flat);
+        HostTensors.Fill(reader, "policy.first_moment", trainer.PolicyOptimizer.FirstMoment);
+        HostTensors.Fill(reader, "policy.second_moment", trainer.PolicyOptimizer.SecondMoment);
         trainer.PolicyOptimizer.Step = saved.PolicySteps;
         if (critic is not null)
         {
-            Fill(reader, "critic", critic.Parameters.Flat);
-            Fill(reader, "critic.first_moment", trainer.CriticOptimizer!.FirstMoment);
-            Fill(reader, "critic.second_moment", trainer.CriticOptimizer!.SecondMoment);
+            HostTensors.Fill(reader, "critic", critic.Parameters.Flat);
+            HostTensors.Fill(reader, "critic.first_moment", trainer.CriticOptimizer!.FirstMoment);
+            HostTensors.Fill(reader, "critic.second_moment", trainer.CriticOptimizer!.SecondMoment);
             trainer.CriticOptimizer.Step = saved.CriticSteps;
         }
 
         trainer.State = new PolicyState(saved.Iteration, saved.KlCoefficient, new Moments(saved.MomentsCount, saved.MomentsMean, saved.MomentsM2),
             saved.PenaltyCoefficient, new MovingAverageState(saved.BaselineSum, saved.BaselineWeight), saved.LearningRateFactor);
-    }
-
-    private static void Fill(SafetensorsReader reader, string name, Tensor tensor)
-    {
-        using IDisposable noGrad = no_grad();
-        float[] values = new float[tensor.numel()];
-        reader.Read(name, values);
-        using Tensor host = torch.tensor(values);
-        tensor.copy_(host);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Rlhf.Core;
 using Rlhf.Models;
@@ -68,14 +67,7 @@ public sealed class PolicySnapshot
         return numbers;
     }
 
-    private void Copy(string name, torch.Tensor tensor)
-    {
-        float[] numbers = Room(name, tensor.numel());
-        using torch.Tensor detached = tensor.detach();
-        using torch.Tensor host = detached.cpu();
-        using torch.Tensor dense = host.contiguous();
-        MemoryMarshal.Cast<byte, float>(dense.bytes).CopyTo(numbers);
-    }
+    private void Copy(string name, torch.Tensor tensor) => HostTensors.Read(tensor, Room(name, tensor.numel()));
 }
 
 /// <summary>state.json of a checkpoint.</summary>

@@ -12,19 +12,23 @@ public static class RobustnessCommands
         Option<ulong> seed = new("--seed") { Description = "Draws the moments.", HelpName = "S", DefaultValueFactory = _ => 1 };
         Option<int> count = new("--count") { Description = "Kills.", HelpName = "N", DefaultValueFactory = _ => 60 };
         Option<int> iterations = new("--iterations") { Description = "Iterations of the run.", HelpName = "N", DefaultValueFactory = _ => 6 };
-        Option<string> signal = new("--signal") { Description = "kill (SIGKILL), term (SIGTERM), mixed (both, and SIGTERM twice).", HelpName = "NAME", DefaultValueFactory = _ => "kill" };
-        signal.AcceptOnlyFromAmong("kill", "term", "mixed");
+        Option<string> signal = new("--signal") { Description = "kill (SIGKILL), term (SIGTERM), int (SIGINT, as Ctrl-C sends it), mixed (all of them, and two signals at once).", HelpName = "NAME", DefaultValueFactory = _ => "kill" };
+        signal.AcceptOnlyFromAmong("kill", "term", "int", "mixed");
+        Option<double> minutes = new("--checkpoint-minutes") { Description = "checkpoint_minutes of the killed run; 0: checkpoints within an iteration only when it is interrupted.", HelpName = "M", DefaultValueFactory = _ => 0 };
         Option<string?> folder = Folder();
-        Command command = new("kills", "Kills a run of the shipped models at random moments and resumes it each time; at the end every byte must be that of a run left alone.") { seed, count, iterations, signal, folder };
+        Command command = new("kills", "Kills a run of the shipped models at random moments and resumes it each time; at the end every byte must be that of a run left alone.") { seed, count, iterations, signal, minutes, folder };
         command.SetAction((parsed, cancellation) =>
         {
             using Workplace place = new(parsed.GetValue(folder), "kills");
             BenchKillsResult result = BenchKills.Run(
-                new BenchKillsOptions { Seed = parsed.GetValue(seed), Count = parsed.GetValue(count), Iterations = parsed.GetValue(iterations), Signal = parsed.GetValue(signal)!, Folder = place.Path },
+                new BenchKillsOptions { Seed = parsed.GetValue(seed), Count = parsed.GetValue(count), Iterations = parsed.GetValue(iterations), Signal = parsed.GetValue(signal)!, CheckpointMinutes = parsed.GetValue(minutes), Folder = place.Path },
                 Log.Info, cancellation);
             ConsoleTable table = new("stage", "kills") { Title = $"{result.Kills.Count} kills; {result.Late} more came after the run had ended" };
-            foreach ((string name, _) in KillPlan.Stages) table.Add(name, result.PerStage.GetValueOrDefault(name).ToString(CultureInfo.InvariantCulture));
+            foreach (string name in KillPlan.Stages) table.Add(name, result.PerStage.GetValueOrDefault(name).ToString(CultureInfo.InvariantCulture));
             table.Print();
+            ConsoleTable lost = new("ended by", "processes", "within training", "minibatches lost", "finished stages made again") { Title = $"{result.Continued} iterations went on from a checkpoint within them" };
+            foreach (LostBySignal l in result.Lost) lost.Add(l.Signal, Number(l.Ends), Number(l.InTraining), Number(l.Minibatches), Number(l.Stages));
+            lost.Print();
             System.Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Files} files, {result.Bytes:N0} bytes and metrics.jsonl (times aside) are equal to the uninterrupted run's; {result.Seconds:0} s."));
             return Task.FromResult((int)ExitCode.Done);
         });
@@ -70,6 +74,8 @@ public static class RobustnessCommands
         });
         return command;
     }
+
+    private static string Number(int n) => n.ToString(CultureInfo.InvariantCulture);
 
     internal static Option<string?> Folder() => new("--folder") { Description = "Where to work; kept. Without it, a temporary folder that is removed.", HelpName = "DIR" };
 

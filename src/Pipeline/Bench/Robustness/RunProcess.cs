@@ -14,11 +14,13 @@ public sealed class RunProcess : IDisposable
     private readonly Process _process;
     private readonly StringBuilder _error = new();
 
-    private RunProcess(Process process)
+    private RunProcess(Process process, Action<string>? told)
     {
         _process = process;
         process.ErrorDataReceived += (_, line) =>
         {
+            if (line.Data is null) return;
+            told?.Invoke(line.Data);
             lock (_error) _error.AppendLine(line.Data);
         };
         process.OutputDataReceived += (_, _) => { };
@@ -34,12 +36,15 @@ public sealed class RunProcess : IDisposable
     public static RunProcess Start(params string[] args) => Start(args, null);
 
     /// <summary>Starts <c>rlhf args</c> with more environment variables.</summary>
-    public static RunProcess Start(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment)
+    /// <param name="args">Of the command line.</param>
+    /// <param name="environment">Added to this process's own.</param>
+    /// <param name="told">Called with every line of stderr as it comes, on another thread.</param>
+    public static RunProcess Start(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment, Action<string>? told = null)
     {
         string program = typeof(RunProcess).Assembly.Location;
         var start = new ProcessStartInfo(Environment.ProcessPath!, [program, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach ((string name, string value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
-        return new RunProcess(Process.Start(start)!);
+        return new RunProcess(Process.Start(start)!, told);
     }
 
     /// <summary>SIGKILL: the process has no chance to do anything.</summary>
