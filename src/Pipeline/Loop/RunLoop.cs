@@ -153,7 +153,7 @@ public sealed class RunLoop : IDisposable
         SaveFinal();
         Evaluation? after = Judge("after", _run.FinalPolicyFolder, cancellation);
         if (after is not null) _rewardTraining?.JudgeWithLast(_scoring, cancellation);
-        if (Directory.Exists(_run.UnfinishedFolder)) WholeFolder.Remove(_run.UnfinishedFolder);
+        WholeFolder.Remove(_run.UnfinishedFolder);
         var outcome = new RunOutcome(_config, _run, before, after, _warnings);
         outcome.WriteReport();
         return outcome;

@@ -62,6 +62,26 @@ public sealed class InterruptedIterationTests
         Train(run, folder, -1)!.AssertEqual(Train(run, null, -1)!, "stopped four times");
     }
 
+    /// <summary>An iteration that had stepped back after a numerical failure counts on from there, with its lowered rate.</summary>
+    [Test]
+    public void StepsBackAreKept()
+    {
+        RunConfig run = PolicyFixture.Configuration(m => m with { MinibatchSize = 4 });
+        string folder = Path.Combine(_folder, "steps-back");
+        using (var at = new PolicyFixture(run, Responses))
+        {
+            at.Trainer.State = at.Trainer.State with { LearningRateFactor = 0.25 };
+            var keeper = new IterationKeeper(folder, 1, "data", default, new PolicySnapshot()) { StepsBack = 2 };
+            using var stop = new CancellationTokenSource();
+            Assert.That(() => at.Trainer.Train(at.Batch, 1, (_, _) => stop.Cancel(), keeper, stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        }
+
+        using var next = new PolicyFixture(run, Responses);
+        var again = new IterationKeeper(folder, 1, "data", default, new PolicySnapshot());
+        Assert.That(again.Restore(next.Policy, next.CriticModel, next.Trainer, next.Batch)!.Done, Is.EqualTo(1));
+        Assert.That((again.StepsBack, next.Trainer.State.LearningRateFactor), Is.EqualTo((2, 0.25)));
+    }
+
     [TestCase("weights.safetensors")]
     [TestCase("position.json")]
     [TestCase("files.json")]
