@@ -32,9 +32,12 @@ public static class ScoreCommand
         transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
 
+        var per = new Option<RewardPer>("--per") { Description = "What reward models give a reward to: sequence, token (token_rewards, one for each response token) or step (one at each step's last token; in tables without token ids, one for each step).", DefaultValueFactory = _ => RewardPer.Sequence };
+        var delimiter = new Option<string>("--step-delimiter") { Description = "The text that a step ends with, once or several times; \\n is a line's end.", HelpName = "TEXT", DefaultValueFactory = _ => "\\n" };
+
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
-            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform,
+            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform, per, delimiter,
             windowRows, shard,
         };
         outside.AddTo(command);
@@ -44,7 +47,10 @@ public static class ScoreCommand
             CommonOptions common = CommonOptions.Of(parsed);
             var rewards = new List<RewardSourceConfig>();
             RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
-            rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads) with { Transform = parsed.GetValue(transform)! }));
+            rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads) with
+            {
+                Transform = parsed.GetValue(transform)!, Per = parsed.GetValue(per), StepDelimiter = parsed.GetValue(delimiter)!.Replace("\\n", "\n", StringComparison.Ordinal),
+            }));
             rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
             int budget = parsed.GetValue(tokens), threadCount = parsed.GetValue(threads);
             if (common.Config is not null || common.Set.Count > 0)

@@ -84,7 +84,7 @@ public sealed class InterruptedRunTests
     }
 
     /// <summary>Runs with --log-level debug and sends SIGTERM when a line has been told.</summary>
-    private static Ended Signalled(List<string> told, string when, params string[] args)
+    internal static Ended Signalled(List<string> told, string when, params string[] args)
     {
         using Process process = Programs.Start("dotnet", [Programs.Dll("Pipeline", "rlhf"), .. args, "--log-level", "debug"]);
         Task<string> output = process.StandardOutput.ReadToEndAsync();

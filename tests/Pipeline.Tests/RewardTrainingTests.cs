@@ -117,6 +117,22 @@ public sealed class RewardTrainingTests
         Equal(run);
     }
 
+    /// <summary>A signal while the reward model is trained: its training begins again, the policy's minibatches of the iteration do not.</summary>
+    [Test]
+    public void ASignalInTheRewardModelsTrainingLosesNoMinibatch()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Ignore("skipped: sends POSIX signals");
+        string run = Path.Combine(s_folder, "interrupted");
+        List<string> told = [];
+        Ended first = InterruptedRunTests.Signalled(told, "iteration 2: reward training", "run", Config, "--set", $"output={run}");
+        Assert.That(first.Code, Is.EqualTo(130), first.ToString());
+        Assert.That(first.Error, Does.Contain("Stopped in iteration 2, after its last minibatch, checkpointed; 1 of 4 iterations are safe"));
+        Ended last = InterruptedRunTests.Signalled(told, "no such line", "resume", run);
+        Assert.That(last.Code, Is.Zero, last.ToString());
+        Assert.That(told.Count(l => l.Contains("minibatch ", StringComparison.Ordinal) && l.StartsWith("debug:", StringComparison.Ordinal)), Is.EqualTo(4 * Iterations), "no minibatch twice");
+        Equal(run);
+    }
+
     [Test]
     public void AnIterationIsMadeAgainWithTheRewardModelOfItsTime()
     {

@@ -41,6 +41,13 @@ public abstract class Fixture
         return (At(name), model);
     }
 
+    /// <summary>Token ids of the byte-level tokenizer, which merges nothing.</summary>
+    internal int[] Bytes(string text)
+    {
+        using Tokenization.Tokenizer tokenizer = Tokenization.Tokenizer.Open(At("tokenizer"));
+        return tokenizer.Encode(text);
+    }
+
     internal (string Folder, TinyModel Model) Policy(string name)
     {
         TinyModel model = TinyModel.Random(Shape);

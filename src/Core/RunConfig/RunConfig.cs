@@ -136,9 +136,18 @@ public sealed record RewardSourceConfig
     [Doc("What the model judges: the whole text or the response alone.")]
     public RewardInput Input { get; init; } = RewardInput.PromptAndResponse;
 
+    [Doc("sequence: one reward, on the last token; token: a reward for each token of the response; step: a reward for each step, at its last token. Token and step need method.token_rewards.")]
+    public RewardPer Per { get; init; } = RewardPer.Sequence;
+
+    [Doc("The text that a step ends with, once or several times; what stands behind the last one is a step too.")]
+    public string StepDelimiter { get; init; } = "\n";
+
     /// <summary>The name, or where there is none that of the model's folder (empty for rules, which name themselves).</summary>
     public string ColumnName => Name.Length > 0 || Model.Length == 0 ? Name : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));
 }
+
+/// <summary>What a reward model gives a reward to.</summary>
+public enum RewardPer { Sequence, Token, Step }
 
 /// <summary>What a reward model reads.</summary>
 public enum RewardInput { PromptAndResponse, Response }

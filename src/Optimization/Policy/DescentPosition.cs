@@ -26,6 +26,9 @@ public sealed record DescentPosition
     /// <summary>max |ratio − 1| on the first minibatch.</summary>
     public double FirstRatioGap { get; init; }
 
+    /// <summary>True when target_kl ended the epochs early; the position is then that after the last one.</summary>
+    public bool StoppedEarly { get; init; }
+
     public StepSums Sums { get; init; } = new();
 
     /// <summary>Counts of <see cref="Rlhf.Algorithms.RatioHistogram"/>.</summary>
@@ -38,5 +41,5 @@ public sealed record DescentPosition
     public int Planned => Epochs * Steps;
 
     /// <summary>"after minibatch 5 of 16".</summary>
-    public override string ToString() => Done == 0 ? $"before the first of {Planned} minibatches" : $"after minibatch {Done} of {Planned}";
+    public override string ToString() => Epochs > 0 && Epoch == Epochs ? "after its last minibatch" : Done == 0 ? $"before the first of {Planned} minibatches" : $"after minibatch {Done} of {Planned}";
 }

@@ -32,6 +32,9 @@ public sealed class IterationKeeper(string folder, int iteration, string data, T
     /// <summary>What the last <see cref="Keep"/> wrote, or null.</summary>
     public DescentPosition? Kept { get; private set; }
 
+    /// <summary>Set when the last minibatch is done; what comes after it in the iteration may be interrupted too.</summary>
+    public DescentEnd? Ended { get; set; }
+
     /// <summary>True when it is time for the next checkpoint.</summary>
     public bool IsDue => every > TimeSpan.Zero && Stopwatch.GetElapsedTime(_last) >= every;
 
@@ -43,6 +46,17 @@ public sealed class IterationKeeper(string folder, int iteration, string data, T
         foreach ((string name, double[] column) in Columns(batch)) snapshot.Put(name, column);
         snapshot.Write(folder, whole => WholeFile.WriteAllText(whole.FilePath(PositionFile), JsonSerializer.Serialize(new SavedPosition(iteration, data, StepsBack, at), Json) + "\n"));
         (Kept, _last) = (at, Stopwatch.GetTimestamp());
+    }
+
+    /// <summary>Writes the checkpoint after the last minibatch; the weights are still those of then.</summary>
+    /// <exception cref="BadDataException">It cannot be written; an older one is as it was.</exception>
+    public void KeepEnded(LlamaModel policy, LlamaModel? critic, PolicyTrainer trainer)
+    {
+        if (Ended is not { } end) return;
+        PolicyState after = trainer.State;
+        trainer.State = end.State;
+        Keep(policy, critic, trainer, end.Batch, end.At);
+        trainer.State = after;
     }
 
     /// <summary>Puts the checkpoint into models, trainer and batch. Null, with a warning, where there is none that is whole and of this iteration: nothing is touched then.</summary>
@@ -99,3 +113,9 @@ public sealed class IterationKeeper(string folder, int iteration, string data, T
 
     private sealed record SavedPosition(int Iteration, string Data, int StepsBack, DescentPosition Position);
 }
+
+/// <summary>An iteration whose minibatches are done.</summary>
+/// <param name="Batch">With the log-probs and values of the weights before it.</param>
+/// <param name="At">After the last epoch.</param>
+/// <param name="State">As it was before the iteration.</param>
+public sealed record DescentEnd(TrajectoryBatch Batch, DescentPosition At, PolicyState State);

@@ -82,6 +82,9 @@ public sealed class PolicySession : IDisposable
     /// <summary>From now on every learning rate is multiplied by this too; checkpoints keep it.</summary>
     public void ScaleLearningRate(double factor) => _trainer.State = State with { LearningRateFactor = State.LearningRateFactor * factor };
 
+    /// <summary>The rest of an iteration was interrupted after <see cref="Iterate"/>: keeps the training, so that the next process goes on after it.</summary>
+    public void KeepTrained(IterationKeeper keeper) => keeper.KeepEnded(Policy, Critic, _trainer);
+
     /// <summary>Copies what a checkpoint holds, to be written later or on another thread.</summary>
     public void TakeSnapshot(PolicySnapshot snapshot) => snapshot.Take(Policy, Critic, _trainer);
 

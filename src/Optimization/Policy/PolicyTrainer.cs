@@ -123,7 +123,7 @@ public sealed class PolicyTrainer : IDisposable
         var objective = new MicroBatchLoss(_config, length, metrics.Ratios);
         int steps = (batch.Sequences.Count + _config.MinibatchSize - 1) / _config.MinibatchSize;
         metrics.Ratios.Add([.. from.Ratios]);
-        (metrics.Sums, metrics.FirstRatioGap) = (from.Sums, from.FirstRatioGap);
+        (metrics.Sums, metrics.FirstRatioGap, metrics.StoppedEarly) = (from.Sums, from.FirstRatioGap, from.StoppedEarly);
         bool ratioChecked = from.FirstRatioChecked;
         for (int epoch = from.Epoch; epoch < _config.Epochs; epoch++)
         {
@@ -154,9 +154,10 @@ public sealed class PolicyTrainer : IDisposable
             }
         }
 
+        if (keeper is not null) keeper.Ended = new DescentEnd(batch, At(_config.Epochs, 0, 0), State);
         DescentPosition At(int epoch, int step, double epochKl) => new()
         {
-            Epoch = epoch, Step = step, Steps = steps, Epochs = _config.Epochs, EpochKl = epochKl, FirstRatioChecked = ratioChecked, FirstRatioGap = metrics.FirstRatioGap,
+            Epoch = epoch, Step = step, Steps = steps, Epochs = _config.Epochs, EpochKl = epochKl, FirstRatioChecked = ratioChecked, FirstRatioGap = metrics.FirstRatioGap, StoppedEarly = metrics.StoppedEarly,
             Sums = metrics.Sums, Ratios = [.. metrics.Ratios.Counts],
         };
     }

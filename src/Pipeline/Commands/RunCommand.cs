@@ -89,6 +89,8 @@ public static class RunCommand
         if (config.Policy.Length > 0 && !Directory.Exists(config.Policy)) problems.Add($"policy: there is no folder {config.Policy}.");
         foreach (RewardSourceConfig reward in config.Scoring.Rewards)
         {
+            if (reward.Per != RewardPer.Sequence && !config.Method.TokenRewards)
+                problems.Add($"scoring.rewards: '{(reward.Name.Length > 0 ? reward.Name : reward.Model)}' gives a reward per {reward.Per.ToString().ToLowerInvariant()}, which the method does not read. Set token_rewards: true in the method's section.");
             if (reward.Model.Length > 0 && !Directory.Exists(reward.Model)) problems.Add($"scoring.rewards: there is no folder {reward.Model}.");
         }
 

@@ -177,8 +177,8 @@ public sealed class RunLoop : IDisposable
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
         if (_rewardTraining is not null)
         {
-            _place.Text = $"in iteration {i}, while its reward model was trained";
-            foreach ((string name, double value) in _rewardTraining.After(i, rows, paths, _scoring, cancellation)) row[name] = value;
+            _place.Enter(i, RunPlace.RewardTraining, "while its reward model was trained");
+            foreach ((string name, double value) in TrainReward(_rewardTraining, i, rows, paths, cancellation)) row[name] = value;
         }
 
         _tokensTotal += drawn.Tokens;
@@ -219,13 +219,27 @@ public sealed class RunLoop : IDisposable
                 RunPlace.Tell(i, $"minibatch {done} of {planned}");
             }, cancellation, drawn.Others, keeper);
             progress.Advance(stepsEach - stepsDone);
-            (_stepsBack, _keeper) = (keeper.StepsBack, null);
+            _stepsBack = keeper.StepsBack;
             return trained;
         }
         catch (NumericalException)
         {
             // A process that was interrupted may have stepped back already.
             (_stepsBack, _keeper) = (keeper.StepsBack, null);
+            throw;
+        }
+    }
+
+    // Interrupted, it begins again in the next process; the policy's minibatches before it do not.
+    private Dictionary<string, double> TrainReward(RewardTraining training, int i, IReadOnlyList<ScoredRollout> rows, IterationPaths paths, CancellationToken cancellation)
+    {
+        try
+        {
+            return training.After(i, rows, paths, _scoring, cancellation);
+        }
+        catch (OperationCanceledException) when (_keeper is not null)
+        {
+            _session.KeepTrained(_keeper);
             throw;
         }
     }
@@ -252,7 +266,7 @@ public sealed class RunLoop : IDisposable
     /// <summary>Called when the metrics are on disk: seals the iteration, writes its checkpoint, removes what is no longer needed to go on.</summary>
     private void Finish(int i, Dictionary<string, double> row)
     {
-        Finished = i;
+        (Finished, _keeper) = (i, null);
         _rows.Add(new MetricRow(i, row));
         MetricRow[] rows = [.. _rows];
         _checkpoints.Start(() =>

@@ -7,7 +7,7 @@ namespace Rlhf.Pipeline;
 /// <summary>Where a run is at work: told when it is stopped, and line by line with --log-level debug, which <c>rlhf bench kills</c> aims by.</summary>
 public sealed partial class RunPlace
 {
-    public const string Generation = "generation", Scoring = "scoring", Optimization = "optimization", Export = "export", Checkpoint = "checkpoint", CleanUp = "clean-up", End = "end";
+    public const string Generation = "generation", Scoring = "scoring", Optimization = "optimization", Export = "export", Checkpoint = "checkpoint", CleanUp = "clean-up", End = "end", RewardTraining = "reward training";
 
     /// <summary>For "Stopped …": "in iteration 3, while responses were drawn".</summary>
     public string Text { get; set; } = "before the first iteration";

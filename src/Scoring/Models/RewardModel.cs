@@ -71,6 +71,8 @@ public sealed class RewardModel : IDisposable
 
     public int MaxLength { get; }
 
+    internal Tokenizer Tokenizer => _tokenizer;
+
     public int VocabularySize => _tokenizer.VocabularySize;
 
     /// <summary>T of σ(reward / T) that was calibrated on held-out data; 1 where nobody did.</summary>

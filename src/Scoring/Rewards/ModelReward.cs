@@ -10,11 +10,18 @@ internal sealed class ModelReward : RewardSource
     private readonly bool _responseOnly;
     private readonly string _transform;
     private readonly int _workers;
+    private readonly string _per;
+    private readonly DenseTexts[]? _dense; // [models] where tokens or steps are rewarded
 
     private ModelReward(RewardSourceConfig config, string name, IReadOnlyList<RewardModel> models, EnsembleRule ensemble, int workers)
-        : base(name, config.Weight) => (_models, _ensemble, _responseOnly, _transform, _workers) = (models, ensemble, config.Input == RewardInput.Response, config.Transform, workers);
+        : base(name, config.Weight)
+    {
+        (_models, _ensemble, _responseOnly, _transform, _workers) = (models, ensemble, config.Input == RewardInput.Response, config.Transform, workers);
+        _per = config.Per == RewardPer.Step ? "step " + config.StepDelimiter : config.Per.ToString();
+        if (config.Per != RewardPer.Sequence) _dense = [.. models.Select(m => new DenseTexts(name, m, config.Per, config.StepDelimiter, _responseOnly))];
+    }
 
-    internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
+    internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} {_per} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
 
     /// <summary>The model is a folder, or <c>mean(DIR, DIR)</c>, <c>min(…)</c>, <c>mean-std*λ(…)</c>.</summary>
     public static ModelReward Open(RewardSourceConfig config, int threads)
@@ -25,10 +32,13 @@ internal sealed class ModelReward : RewardSource
         EnsembleRule ensemble = EnsembleRule.Parse(isEnsemble ? text[..open].Trim() : "mean");
         string[] folders = isEnsemble ? text[(open + 1)..^1].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : [text];
         if (folders.Length == 0) throw new ConfigurationException($"The ensemble '{text}' names no model folder; write {ensemble.Kind}(DIR, DIR).");
+        if (config.Per == RewardPer.Step && config.StepDelimiter.Length == 0)
+            throw new ConfigurationException($"scoring.rewards: step_delimiter of '{config.Model}' is empty; it must be the text that a step ends with.");
+        RewardModelUse use = config.Per == RewardPer.Sequence ? RewardModelUse.Scores : RewardModelUse.TokenScores;
         var models = new List<RewardModel>();
         try
         {
-            foreach (string folder in folders) models.Add(new RewardModel(folder, threads: 1)); // batches run side by side
+            foreach (string folder in folders) models.Add(new RewardModel(folder, threads: 1, use: use)); // batches run side by side
             string name = config.Name.Length > 0 ? config.Name : isEnsemble ? "ensemble" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(text)));
             return new ModelReward(config, name, models, ensemble, BatchWorkers.Count(threads));
         }
@@ -39,12 +49,14 @@ internal sealed class ModelReward : RewardSource
         }
     }
 
-    /// <returns>int[models][rows][] tokens.</returns>
-    public override object? Prepare(IReadOnlyList<RuleInput> rows) =>
-        _models.Select(m => rows.Select(r => m.Encode(_responseOnly ? r.Response : r.Prompt + r.Response)).ToArray()).ToArray();
+    /// <returns>int[models][rows][] tokens, or <see cref="DenseText"/>[models][rows].</returns>
+    public override object? Prepare(IReadOnlyList<RuleInput> rows) => _dense is not null
+        ? _dense.Select(d => rows.Select(r => d.Of(r)).ToArray()).ToArray()
+        : _models.Select(m => rows.Select(r => m.Encode(_responseOnly ? r.Response : r.Prompt + r.Response)).ToArray()).ToArray();
 
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
+        if (prepared is DenseText[][] dense) return Dense(dense, rows, batchTokens, cancellation);
         int[][][] tokens = (int[][][])prepared!;
         long before = _models.Sum(m => m.TokensComputed);
         double[][] scores = [.. _models.Select((m, i) => m.ScoreAll(tokens[i], _workers, batchTokens, cancellation))];
@@ -59,6 +71,43 @@ internal sealed class ModelReward : RewardSource
         }
 
         return result;
+    }
+
+    private RewardValue[] Dense(DenseText[][] texts, IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
+    {
+        float[][][] scores = [.. _models.Select((m, i) => TokenScores(m, texts[i], batchTokens, cancellation))];
+        double[] own = new double[_models.Count];
+        var result = new RewardValue[rows.Count];
+        for (int row = 0; row < result.Length; row++)
+        {
+            DenseText first = texts[0][row];
+            if (texts.Any(t => t[row].Rewards.Length != first.Rewards.Length))
+                throw new ConfigurationException($"The models of '{Name}' cut the response '{Excerpt.Of(rows[row].Response)}' into different tokens; an ensemble of token rewards needs one tokenizer.");
+            float[] rewards = new float[first.Count];
+            for (int k = 0; k < first.Rewards.Length; k++)
+            {
+                for (int m = 0; m < own.Length; m++) own[m] = Transform(scores[m][row][texts[m][row].Rewards[k].Read] / (_transform == "none" ? 1 : _models[m].Temperature));
+                rewards[first.Rewards[k].Place] = (float)_ensemble.Join(own);
+            }
+
+            result[row] = new RewardValue(rewards.Sum(r => (double)r), rewards);
+        }
+
+        return result;
+    }
+
+    private float[][] TokenScores(RewardModel model, DenseText[] texts, int batchTokens, CancellationToken cancellation)
+    {
+        // A text without any token has nothing to be read.
+        int[] filled = [.. Enumerable.Range(0, texts.Length).Where(i => texts[i].Tokens.Length > 0)];
+        int[][] tokens = [.. filled.Select(i => texts[i].Tokens)];
+        long before = model.TokensComputed;
+        (_, float[][] found) = model.TokenScoresAll(tokens, _workers, batchTokens, cancellation);
+        TokensScored += tokens.Sum(t => (long)t.Length);
+        TokensComputed += model.TokensComputed - before;
+        float[][] all = new float[texts.Length][];
+        for (int i = 0; i < filled.Length; i++) all[filled[i]] = found[i];
+        return all;
     }
 
     /// <summary>σ(r/T) of a binary model (T as calibrated, else 1) is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>

@@ -78,6 +78,8 @@ public abstract class RewardSource(string name, double weight) : IDisposable
             throw new ConfigurationException($"scoring.rewards: '{config.Name}' names {(config.Model.Length > 0 ? "both a model and a rule" : "neither a model nor a rule")}; give one of the two.");
         }
 
+        if (config.Rule.Length > 0 && config.Per != RewardPer.Sequence)
+            throw new ConfigurationException($"scoring.rewards: the rule '{config.Rule}' has per: {config.Per.ToString().ToLowerInvariant()}; rules judge whole responses. Rewards per token or step come from models and from outside.");
         return config.Rule.Length > 0 ? new RuleReward(config, RuleCatalogue.Parse(config.Rule)) : ModelReward.Open(config, threads);
     }
 }

@@ -6,7 +6,11 @@ namespace Rlhf.Scoring;
 /// <param name="ResponseTokens">Number of response tokens, or null when the data has only text.</param>
 /// <param name="Metadata">JSON of the row, or null.</param>
 /// <param name="Columns">Further columns that some reward asked for, as text or JSON; null when none did.</param>
-public readonly record struct RuleInput(string Prompt, string Response, int? ResponseTokens, string? Metadata, IReadOnlyDictionary<string, string>? Columns = null);
+public readonly record struct RuleInput(string Prompt, string Response, int? ResponseTokens, string? Metadata, IReadOnlyDictionary<string, string>? Columns = null)
+{
+    /// <summary>Token ids where the row is a rollout.</summary>
+    public (int[] Prompt, int[] Response)? Tokens { get; init; }
+}
 
 /// <summary>A reward computed from the text alone.</summary>
 public interface IRewardRule

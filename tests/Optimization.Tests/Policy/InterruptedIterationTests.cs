@@ -62,6 +62,19 @@ public sealed class InterruptedIterationTests
         Train(run, folder, -1)!.AssertEqual(Train(run, null, -1)!, "stopped four times");
     }
 
+    /// <summary>What follows the last minibatch in the iteration (a reward model that learns on) was interrupted: nothing is trained again.</summary>
+    [TestCase(0)]
+    [TestCase(0.0001)] // ended early, by target_kl
+    public void GoesOnAfterTheLastMinibatch(double targetKl)
+    {
+        RunConfig run = PolicyFixture.Configuration(m => m with { Name = MethodName.PpoPenalty, PenaltyCoefficient = 0.2, PenaltyTarget = 0.01, MinibatchSize = 4, TargetKl = targetKl });
+        string folder = Path.Combine(_folder, "ended");
+        Outcome whole = Train(run, folder, -1, then: (at, keeper) => keeper.KeepEnded(at.Policy, at.CriticModel, at.Trainer))!;
+        Outcome again = Train(run, folder, -1)!;
+        again.AssertEqual(whole, "gone on after the end");
+        Assert.That((whole.Metrics["policy/early_stop"] == 1, whole.Steps > 0, again.Steps), Is.EqualTo((targetKl > 0, true, 0)));
+    }
+
     /// <summary>An iteration that had stepped back after a numerical failure counts on from there, with its lowered rate.</summary>
     [Test]
     public void StepsBackAreKept()
@@ -120,7 +133,7 @@ public sealed class InterruptedIterationTests
     }
 
     /// <summary>Trains in a "process" of its own; null when it was stopped, which leaves a checkpoint.</summary>
-    private static Outcome? Train(RunConfig run, string? folder, int stopAfter, TimeSpan every = default, string data = "data")
+    private static Outcome? Train(RunConfig run, string? folder, int stopAfter, TimeSpan every = default, string data = "data", Action<PolicyFixture, IterationKeeper>? then = null)
     {
         using var at = new PolicyFixture(run, Responses);
         using var stop = new CancellationTokenSource();
@@ -134,6 +147,7 @@ public sealed class InterruptedIterationTests
                 steps++;
                 if (done == stopAfter) stop.Cancel();
             }, keeper, stop.Token);
+            if (keeper is not null) then?.Invoke(at, keeper);
             string checkpoint = Path.Combine(Directory.CreateTempSubdirectory("rlhf-outcome-").FullName, "checkpoint");
             PolicyCheckpoint.Save(checkpoint, at.Policy, at.CriticModel, at.Trainer);
             var outcome = new Outcome(Sha256.OfFolder(checkpoint), metrics.ToDictionary(), at.Trainer.State, [.. at.Batch.OldLogProbs, .. at.Batch.OldValues, .. at.Batch.Advantages, .. at.Batch.Returns], steps);
