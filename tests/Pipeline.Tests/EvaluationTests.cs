@@ -41,6 +41,22 @@ public sealed class EvaluationTests
         });
     }
 
+    // Steps 1, −1 (labels 1, 1) and −2 (0): two of three right, and both positives are above the negative.
+    [Test]
+    public void StepsByHand()
+    {
+        RewardEvaluation r = RewardEvaluation.Of(
+            new RewardModelConfig { Objective = RewardObjective.Process },
+            [new RewardExample([[1, 2, 3, 4]], 0, 0) { StepLabels = [1, 1], StepEnds = [1, 3] }, new RewardExample([[1, 2]], 0, 1) { StepLabels = [0], StepEnds = [1] }], [[1, -1], [-2]], [[2, 2], [2]]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(r.Accuracy!.Value, Is.EqualTo(2.0 / 3).Within(1e-12));
+            Assert.That(r.Accuracy.Count, Is.EqualTo(3));
+            Assert.That(r.MoreFrequent, Is.EqualTo(2.0 / 3).Within(1e-12));
+            Assert.That(r.RocArea!.Value, Is.EqualTo(1));
+        });
+    }
+
     /// <summary>Logits three times too large: the temperature is 3, and dividing by it mends the calibration.</summary>
     [Test]
     public void OverconfidenceIsFound()

@@ -10,9 +10,11 @@ using Rlhf.Tokenization;
 
 namespace Rlhf.Pipeline;
 
-/// <summary><c>rlhf eval reward</c>: a reward model on labels, scores, pairs or rankings, with intervals, calibration and length bias.</summary>
+/// <summary><c>rlhf eval reward</c>: a reward model on labels (of texts or steps), scores, pairs or rankings, with intervals, calibration and length bias.</summary>
 public static class EvalReward
 {
+    private const int BatchTokens = 1024;
+
     private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public static Command Create()
@@ -27,7 +29,8 @@ public static class EvalReward
         {
             RewardModelConfig config = CommonOptions.Of(parsed).Load<RewardModelConfig>();
             using OnnxCopy folder = OnnxCopy.Of(parsed.GetValue(model)!);
-            using RewardModel reward = new(folder.Path, threads: 1);
+            bool bySteps = config.Objective == RewardObjective.Process;
+            using RewardModel reward = new(folder.Path, threads: 1, use: bySteps ? RewardModelUse.TokenScores : RewardModelUse.Scores);
             using Tokenizer tokenizer = Tokenizer.Open(folder.Path);
             int length = Math.Min(config.MaxLength, reward.MaxLength);
             string[] files = parsed.GetValue(data)!;
@@ -46,11 +49,7 @@ public static class EvalReward
             if (examples.Count == 0) throw new BadDataException("Nothing is held out to judge on: raise held_out_fraction, name held_out_data, or give --data FILE.");
             if (parsed.GetValue(rows) is > 0 and int most && most < examples.Count)
                 examples = [.. AddressedRandom.Permutation(examples.Count, config.Seed, 0xE7A2).Take(most).Order().Select(i => examples[i])];
-            int[][] tokens = [.. examples.SelectMany(e => e.Texts.Select(t => RewardModel.Cut(t, length)))];
-            double[] flat = reward.ScoreAll(tokens, config.Threads, 1024, cancellation);
-            int at = 0;
-            double[][] scores = [.. examples.Select(e => flat[at..(at += e.Texts.Length)])];
-            int[][] lengths = [.. examples.Select(e => e.Texts.Select(t => t.Length).ToArray())];
+            (double[][] scores, int[][] lengths) = bySteps ? StepScores(reward, examples, config.Threads, cancellation) : TextScores(reward, examples, length, config.Threads, cancellation);
             RewardEvaluation result = RewardEvaluation.Of(config, examples, scores, lengths, reward.Temperature);
             if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Readable));
             else Print(result);
@@ -59,10 +58,31 @@ public static class EvalReward
         return command;
     }
 
+    /// <returns>[examples][texts] scores and tokens.</returns>
+    private static (double[][] Scores, int[][] Lengths) TextScores(RewardModel reward, List<RewardExample> examples, int length, int threads, CancellationToken cancellation)
+    {
+        double[] flat = reward.ScoreAll([.. examples.SelectMany(e => e.Texts.Select(t => RewardModel.Cut(t, length)))], threads, BatchTokens, cancellation);
+        int at = 0;
+        return ([.. examples.Select(e => flat[at..(at += e.Texts.Length)])], [.. examples.Select(e => e.Texts.Select(t => t.Length).ToArray())]);
+    }
+
+    /// <returns>[examples][steps] scores at each step's last token, and the step's tokens.</returns>
+    private static (double[][] Scores, int[][] Lengths) StepScores(RewardModel reward, List<RewardExample> examples, int threads, CancellationToken cancellation)
+    {
+        if (examples.Find(e => e.Texts[0].Length > reward.MaxLength) is { } tooLong)
+            throw new BadDataException($"row {tooLong.Row + 1} has {tooLong.Texts[0].Length} tokens; the model reads {reward.MaxLength}, and steps are not cut. Lower max_length, so that such rows are left out.");
+        (_, float[][] tokens) = reward.TokenScoresAll([.. examples.Select(e => e.Texts[0])], threads, BatchTokens, cancellation);
+        return (
+            [.. examples.Select((e, i) => e.StepEnds!.Select(end => (double)tokens[i][end]).ToArray())],
+            [.. examples.Select(e => e.StepEnds!.Select((end, s) => s == 0 ? end + 1 : end - e.StepEnds![s - 1]).ToArray())]);
+    }
+
     private static void Print(RewardEvaluation r)
     {
         var table = new ConsoleTable("measured", "value", "95 % interval", "of") { Title = string.Create(CultureInfo.InvariantCulture, $"{r.Objective}: {r.Examples:N0} examples") };
         Row(table, "accuracy", r.Accuracy, "P1");
+        if (r.MoreFrequent is { } frequent) table.Add("… of always saying the more frequent label", Number(frequent, "P1"), "", "");
+        Row(table, "area under the ROC curve", r.RocArea, "F3");
         Row(table, "best answer first", r.BestFirst, "P1");
         Row(table, "R²", r.RSquared, "F3");
         Row(table, "rank correlation", r.Spearman, "F3");

@@ -55,8 +55,14 @@ public sealed record RewardEvaluation
 
     public required int Examples { get; init; }
 
-    /// <summary>Labels: right sides of 0. Comparisons: right orders (of every two answers of a ranking). Null for scores.</summary>
+    /// <summary>Labels of texts or steps: right sides of 0. Comparisons: right orders (of every two answers of a ranking). Null for scores.</summary>
     public Estimate? Accuracy { get; init; }
+
+    /// <summary>Labels: accuracy of always saying the more frequent one.</summary>
+    public double? MoreFrequent { get; init; }
+
+    /// <summary>Labels: area under the ROC curve; ½ is chance.</summary>
+    public Estimate? RocArea { get; init; }
 
     /// <summary>Rankings: the best answer has the highest reward.</summary>
     public Estimate? BestFirst { get; init; }
@@ -77,26 +83,31 @@ public sealed record RewardEvaluation
     /// <summary>Judges scores.</summary>
     /// <param name="config">Objective and seed.</param>
     /// <param name="examples">Held-out examples.</param>
-    /// <param name="scores">[examples][texts] rewards.</param>
-    /// <param name="lengths">[examples][texts] tokens.</param>
+    /// <param name="scores">[examples][texts, or steps] rewards.</param>
+    /// <param name="lengths">[examples][texts, or steps] tokens.</param>
     /// <param name="temperature">T that is saved with the model; 1: none.</param>
     public static RewardEvaluation Of(RewardModelConfig config, IReadOnlyList<RewardExample> examples, double[][] scores, int[][] lengths, double temperature = 1) => config.Objective switch
     {
         RewardObjective.Regression or RewardObjective.Huber => OfScores(config, examples, scores, lengths),
-        RewardObjective.Binary or RewardObjective.Discriminator => OfLabels(config, examples, scores, lengths, temperature),
-        RewardObjective.Process => throw new ConfigurationException("Process rewards are judged while they are trained (eval/accuracy of reward-model.metrics.jsonl); rlhf eval reward judges labels, scores, pairs and rankings."),
+        RewardObjective.Binary or RewardObjective.Discriminator or RewardObjective.Process => OfLabels(config, examples, scores, lengths, temperature),
         _ => OfComparisons(config, examples, scores, lengths, temperature),
     };
 
     private static RewardEvaluation OfLabels(RewardModelConfig config, IReadOnlyList<RewardExample> examples, double[][] scores, int[][] lengths, double temperature)
     {
-        double[] r = [.. scores.Select(s => s[0])], labels = [.. examples.Select(e => e.Label)], tokens = [.. lengths.Select(l => (double)l[0])];
+        // Texts, or steps: those of one answer depend on each other.
+        double[] r = [.. scores.SelectMany(s => s)], labels = [.. examples.SelectMany(e => e.StepLabels ?? [e.Label])], tokens = [.. lengths.SelectMany(l => l.Select(n => (double)n))];
         double[] hits = [.. r.Zip(labels, (x, y) => x == 0 ? 0.5 : x > 0 == y > 0.5 ? 1.0 : 0)];
+        int[][] own = Numbered(scores);
+        Estimate Grouped(Func<int[], double> statistic, uint address) => Estimate.Of(own.Length, d => statistic([.. d.SelectMany(e => own[e])]), r.Length, config.Seed, address);
+        double positive = labels.Average();
         return new RewardEvaluation
         {
             Objective = config.Objective.ToString(),
             Examples = examples.Count,
-            Accuracy = Estimate.Share(hits),
+            Accuracy = config.Objective == RewardObjective.Process ? Grouped(d => d.Average(i => hits[i]), 4) : Estimate.Share(hits),
+            MoreFrequent = Math.Max(positive, 1 - positive),
+            RocArea = Grouped(d => RocCurve.Area([.. d.Select(i => r[i])], [.. d.Select(i => labels[i])]), 5),
             Calibration = Calibrated(r, labels, temperature, low: 0),
             ByMargin = Quarters("|reward|", [.. r.Select(Math.Abs)], hits),
             Length = new LengthReport(Correlation.Spearman(r, tokens), Correlation.Spearman(labels, tokens), null, null, Quarters("tokens", tokens, hits)),
@@ -158,6 +169,13 @@ public sealed record RewardEvaluation
             Spearman = Estimate.Of(r.Length, d => Correlation.Spearman([.. d.Select(i => r[i])], [.. d.Select(i => y[i])]), r.Length, config.Seed, 3),
             Length = new LengthReport(Correlation.Spearman(r, tokens), Correlation.Spearman(y, tokens), null, null, []),
         };
+    }
+
+    /// <summary>[examples] numbers of each one's scores, counted over all.</summary>
+    private static int[][] Numbered(double[][] scores)
+    {
+        int next = 0;
+        return [.. scores.Select(s => s.Select(_ => next++).ToArray())];
     }
 
     private static CalibrationReport Calibrated(double[] logits, double[] outcomes, double temperature, double low)

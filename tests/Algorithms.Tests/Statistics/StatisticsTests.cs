@@ -113,4 +113,12 @@ public sealed class ScorePenaltyTests
             Assert.That(gradient[i], Is.EqualTo((Loss(step) - Loss(-step)) / (2 * step)).Within(1e-8));
         }
     }
+
+    // Positives 3 and 1, negatives 2, 1 and 0: 3 beats all three; 1 loses to 2, ties with 1, beats 0: 4½ of 6.
+    [Test]
+    public void RocAreaByHand()
+    {
+        Assert.That(RocCurve.Area([3, 2, 1, 1, 0], [1, 0, 1, 0, 0]), Is.EqualTo(4.5 / 6).Within(1e-12));
+        Assert.That(RocCurve.Area([3, 2], [1, 1]), Is.NaN);
+    }
 }
