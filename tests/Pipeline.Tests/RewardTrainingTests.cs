@@ -235,6 +235,20 @@ public sealed class RewardTrainingTests
         Assert.That(NegativesFile.Read(file), Is.Empty);
     }
 
+    [Test]
+    public void TheBenchTellsWhatItWouldDoAndThatTheReviewsAreMissing()
+    {
+        Ended dry = Programs.Rlhf("bench", "hacking", "--dry-run");
+        Assert.That(dry.Code, Is.Zero, dry.ToString());
+        Assert.That(dry.Output, Does.Contain("would run configs/hacking-trained.yaml three times"));
+        string missing = Path.Combine(s_folder, "missing.yaml");
+        File.WriteAllText(missing, "objective: binary\ndata: [no-reviews.jsonl.gz]\n");
+        Ended ended = Programs.Rlhf("bench", "hacking", "--out", Path.Combine(s_folder, "bench"), "--set", $"reward_training.config={missing}");
+        Assert.That(ended.Code, Is.EqualTo(3), ended.ToString());
+        Assert.That(ended.Error, Does.Contain("no-reviews.jsonl.gz does not exist").And.Contain("labelled IMDb reviews"));
+        Assert.That(Path.Combine(s_folder, "bench"), Does.Not.Exist);
+    }
+
     private static IterationPaths Paths(int iteration) => new(Path.Combine(Run, "iterations", $"{iteration:0000}"));
 
     private static List<Negative> Selected(int iteration) => NegativesFile.Read(Paths(iteration).Negatives);

@@ -24,8 +24,11 @@ public sealed record RewardTrainingConfig : IValidated
     [Doc("Texts (or pairs) of one step."), Range(2, 1e6)]
     public int BatchSize { get; init; } = 32;
 
-    [Doc("Share of each step's texts that are negatives; the others are replayed labelled data."), Range(0, 1, MaximumIsOpen = true)]
-    public double NegativeShare { get; init; } = 0.5;
+    [Doc("Share of each step's texts that are negatives; what neither they nor anchors take is replayed labelled data."), Range(0, 1, MaximumIsOpen = true)]
+    public double NegativeShare { get; init; } = 0.25;
+
+    [Doc("Share of each step's texts that are anchors: responses of the first iteration, which are to keep the rewards that the first model gave them (binary, regression, huber); without them a model soon takes everything that a policy writes for a negative."), Range(0, 1, MaximumIsOpen = true)]
+    public double AnchorShare { get; init; } = 0.25;
 
     [Doc("Embedding perturbation of these trainings (adversarial_epsilon of a reward model's configuration); 0: none."), Range(0, 100)]
     public double AdversarialEpsilon { get; init; }
@@ -53,6 +56,8 @@ public sealed record RewardTrainingConfig : IValidated
     {
         if (Reward.Length > 0 && Config.Length == 0)
             yield return new(nameof(Config), "must name a reward model's training configuration: without labelled data to replay, negatives alone would make the model say no to everything.");
+        if (NegativeShare + AnchorShare >= 1)
+            yield return new(nameof(AnchorShare), $"must leave room for replayed labelled data beside negative_share ({ConfigText.Of(NegativeShare)}): together less than 1.");
         if (Reward.Length == 0 && Config.Length > 0)
             yield return new(nameof(Reward), "must name the reward of scoring.rewards that is to be trained.");
     }

@@ -18,7 +18,10 @@ public sealed record RewardContinuationOptions
     public int BatchSize { get; init; } = 32;
 
     /// <summary>Share of a step's examples that are negatives, where there are any.</summary>
-    public double NegativeShare { get; init; } = 0.5;
+    public double NegativeShare { get; init; } = 0.25;
+
+    /// <summary>Share of a step's examples that are anchors, where there are any.</summary>
+    public double AnchorShare { get; init; } = 0.25;
 
     /// <summary>ε of the embedding perturbation; 0: none.</summary>
     public double AdversarialEpsilon { get; init; }
@@ -34,7 +37,10 @@ public sealed record RewardContinuationOptions
 /// </summary>
 public sealed class RewardContinuation : IDisposable
 {
-    private const uint LabelledSalt = 0x2E4, NegativeSalt = 0x2E500000;
+    private const uint LabelledSalt = 0x2E4, NegativeSalt = 0x2E500000, AnchorSalt = 0x2E7;
+
+    // Rows of anchors have addresses of their own.
+    private const long FirstAnchor = 1L << 29;
 
     private readonly RewardModelConfig _config;
     private readonly RewardContinuationOptions _options;
@@ -106,6 +112,21 @@ public sealed class RewardContinuation : IDisposable
     /// <summary>Texts of a table as negatives of the objective.</summary>
     public List<RewardExample> Negatives(string file, CancellationToken cancellation) => RewardData.Negatives(_config, [file], _tokenizer, _labelled, cancellation);
 
+    /// <summary>
+    /// Ordinary responses that are to keep the reward which the model gives them now: without them "this fools me" grows into "a policy wrote this". For binary models
+    /// the label is σ(score), for scores the score; comparisons and discriminators have no place for them.
+    /// </summary>
+    /// <param name="files">Path or glob, with the columns of the negatives.</param>
+    /// <param name="cancellation">Between rows.</param>
+    public List<RewardExample> Anchors(string files, CancellationToken cancellation)
+    {
+        if (_config.Objective is not (RewardObjective.Binary or RewardObjective.Regression or RewardObjective.Huber)) return [];
+        List<RewardExample> texts = Negatives(files, cancellation);
+        double[] scores = Score(texts);
+        bool isBinary = _config.Objective == RewardObjective.Binary;
+        return [.. texts.Select((t, i) => t with { Label = isBinary ? 1 / (1 + Math.Exp(-scores[i])) : scores[i], Row = t.Row + FirstAnchor })];
+    }
+
     /// <summary>How good the model is on (a fixed sample of) what is held out.</summary>
     public RewardQuality Quality() => RewardQuality.Of(_config, _sample, Evaluate(_sample));
 
@@ -114,27 +135,34 @@ public sealed class RewardContinuation : IDisposable
 
     /// <summary>One training.</summary>
     /// <param name="negatives">May be empty: then labelled data alone.</param>
+    /// <param name="anchors">Of <see cref="Anchors"/>; may be empty.</param>
     /// <param name="number">From 0: how many trainings there were before.</param>
     /// <param name="cancellation">Between steps; the weights are then those of some step.</param>
     /// <returns>Mean loss of the steps.</returns>
     /// <exception cref="NumericalException">Loss or weights are not finite.</exception>
-    public double Train(IReadOnlyList<RewardExample> negatives, int number, CancellationToken cancellation)
+    public double Train(IReadOnlyList<RewardExample> negatives, IReadOnlyList<RewardExample> anchors, int number, CancellationToken cancellation)
     {
         using var trainer = new RewardModelTrainer(_model, _config);
-        int hard = negatives.Count == 0 ? 0 : Math.Min(_options.BatchSize - 1, (int)Math.Round(_options.NegativeShare * _options.BatchSize));
+        int hard = Part(negatives, _options.NegativeShare, _options.BatchSize - 1), held = Part(anchors, _options.AnchorShare, _options.BatchSize - 1 - hard);
         var replay = new EpochOrder(_labelled.Count, _config.Seed, LabelledSalt);
         var found = new EpochOrder(Math.Max(1, negatives.Count), _config.Seed, NegativeSalt + (uint)number);
+        var kept = new EpochOrder(Math.Max(1, anchors.Count), _config.Seed, AnchorSalt);
         double loss = 0;
         for (int step = 0; step < _options.Steps; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             long all = ((long)number * _options.Steps) + step;
-            RewardExample[] batch = [.. replay.Batch(all, _options.BatchSize - hard).Select(i => _labelled[i]), .. found.Batch(step, hard).Select(i => negatives[i])];
+            RewardExample[] batch =
+            [
+                .. replay.Batch(all, _options.BatchSize - hard - held).Select(i => _labelled[i]), .. found.Batch(step, hard).Select(i => negatives[i]), .. kept.Batch(all, held).Select(i => anchors[i]),
+            ];
             loss += trainer.Step(batch, (uint)all, step / (double)_options.Steps).Loss;
         }
 
         return loss / _options.Steps;
     }
+
+    private int Part(IReadOnlyList<RewardExample> examples, double share, int most) => examples.Count == 0 ? 0 : Math.Clamp((int)Math.Round(share * _options.BatchSize), 0, most);
 
     /// <summary>Goes back (or on) to the weights of a folder.</summary>
     public void Reload(string folder)

@@ -21,6 +21,7 @@ public sealed class RewardTraining : IDisposable
     private readonly RewardSourceConfig _first;
     private readonly IReadOnlyList<RewardSourceConfig> _rewards;
     private RewardContinuation? _continuation;
+    private IReadOnlyList<RewardExample> _anchors = [];
     private double _limit = double.NaN;
     private double _accuracyFirst = double.NaN;
     private int _current;
@@ -155,7 +156,7 @@ public sealed class RewardTraining : IDisposable
         string? why = null;
         try
         {
-            loss = model.Train(negatives, (iteration / Section.Every) - 1, cancellation);
+            loss = model.Train(negatives, _anchors, (iteration / Section.Every) - 1, cancellation);
             accuracy = model.Quality().Headline;
             after = model.Score(negatives).Average();
             if (!(accuracy >= _accuracyFirst - Section.MaxAccuracyDrop))
@@ -199,11 +200,12 @@ public sealed class RewardTraining : IDisposable
             };
             var options = new RewardContinuationOptions
             {
-                Steps = Section.Steps, LearningRate = Section.LearningRate, BatchSize = Section.BatchSize, NegativeShare = Section.NegativeShare,
+                Steps = Section.Steps, LearningRate = Section.LearningRate, BatchSize = Section.BatchSize, NegativeShare = Section.NegativeShare, AnchorShare = Section.AnchorShare,
                 AdversarialEpsilon = Section.AdversarialEpsilon, EvaluateRows = Section.EvaluateRows,
             };
             _continuation = RewardContinuation.Open(training, options, _source.Model, cancellation);
             _accuracyFirst = _continuation.Quality().Headline;
+            if (Section.AnchorShare > 0) _anchors = _continuation.Anchors(Path.Combine(_run.Iteration(1).Folder, "scored*.parquet"), cancellation);
             _loaded = 0;
         }
 

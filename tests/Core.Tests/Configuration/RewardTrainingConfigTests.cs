@@ -14,6 +14,7 @@ public sealed class RewardTrainingConfigTests
     [TestCase("{ config: c.yaml }", "it must name the reward of scoring.rewards")]
     [TestCase("{ reward: judge, config: c.yaml, every: 0 }", "reward_training.every is 0; it must be between 1 and")]
     [TestCase("{ reward: judge, config: c.yaml, negative_share: 1 }", "negative_share is 1; it must be at least 0 and less than 1")]
+    [TestCase("{ reward: judge, config: c.yaml, negative_share: 0.5, anchor_share: 0.5 }", "reward_training.anchor_share is 0.5; it must leave room for replayed labelled data")]
     [TestCase("{ reward: judge, config: c.yaml, bottom_of: last }", "first_iteration, iteration")]
     public void ContradictionsAreTold(string section, string expected)
     {

@@ -16,7 +16,7 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="Set">key=value for the runs and section <c>reward_training</c>.</param>
 public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<string> Set)
 {
-    private const string Shipped = "shipped", Reward = "positive";
+    private const string Shipped = "shipped", Reward = "positive", Alone = "hacking.yaml", WithTraining = "hacking-trained.yaml";
 
     /// <summary>What mending is done with: name, negatives, ε of the embedding perturbation.</summary>
     private static readonly (string Name, bool Negatives, double Epsilon)[] Ways = [("perturbation", false, 1), ("negatives", true, 0), ("both", true, 1)];
@@ -28,35 +28,36 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
     /// <exception cref="BadDataException">The labelled reviews are not there.</exception>
     public HackingResult Run(Action<string> tell, CancellationToken cancellation)
     {
-        RunConfig config = Load([]);
+        RunConfig config = Load(WithTraining, Set);
         RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(config.RewardTraining.Config);
         if (training.Data.FirstOrDefault(d => !File.Exists(d)) is { } missing)
             throw new BadDataException($"{missing} does not exist: 'rlhf bench hacking' replays labelled IMDb reviews and judges on those held out, and they are not part of the repository. Put the data set there, or name another file in {config.RewardTraining.Config}.");
         Directory.CreateDirectory(Folder);
         tell("PPO without a pull to the reference");
-        Push("pushed", ["reward_training.reward=", "reward_training.config="], cancellation);
+        Push("pushed", Alone, [], cancellation);
         HackedSamples hacked = HackedSamples.Of(Pushed, config);
         if (hacked.Training.Count == 0 || hacked.HeldOut.Count == 0) throw new BadDataException($"{Pushed}: the run was not pushed far enough: it has no hacked samples to mend with. Raise iterations or optimizer.learning_rate.");
         IReadOnlyList<RewardExample> reviews = Mend(config, training, hacked, tell, cancellation);
         string both = Path.Combine(Folder, "mended-both", "onnx");
         tell("the same run against the mended reward model");
-        Push("again", ["reward_training.reward=", "reward_training.config=", $"scoring.rewards.0.model={both}"], cancellation);
+        Push("again", Alone, [$"scoring.rewards.0.model={both}"], cancellation);
         tell("the same run with a reward model that learns on");
-        Push("during", [], cancellation);
+        Push("during", WithTraining, [], cancellation);
         tell("judging");
         return Judge(config, training, hacked, reviews, cancellation);
     }
 
-    // The configuration's paths are relative to its file; output is the bench's.
-    private RunConfig Load(IEnumerable<string> more) => ConfigBinder.Load<RunConfig>(Path.Combine(Repository.Root(), "configs", "hacking-trained.yaml"), [.. Set, .. more]);
+    private static RunConfig Load(string name, IEnumerable<string> set) => ConfigBinder.Load<RunConfig>(Path.Combine(Repository.Root(), "configs", name), set);
 
-    private void Push(string name, IReadOnlyList<string> set, CancellationToken cancellation)
+    private void Push(string name, string config, IReadOnlyList<string> set, CancellationToken cancellation)
     {
         string output = Path.Combine(Folder, name);
         if (File.Exists(Path.Combine(output, "report.html"))) return;
         if (!File.Exists(Path.Combine(output, "manifest.json")))
         {
-            RunCommand.Begin(Load([.. set, "keep_checkpoints=1", "keep_best=", $"output={output}"]), cancellation);
+            // What is set for the reward model's training is no part of the runs without one.
+            IEnumerable<string> common = Set.Where(s => config == WithTraining || !s.StartsWith("reward_training.", StringComparison.Ordinal));
+            RunCommand.Begin(Load(config, [.. common, .. set, "keep_checkpoints=1", $"output={output}"]), cancellation);
             return;
         }
 
@@ -79,14 +80,15 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
             if (FolderSeal.Problems(Path.Combine(folder, "onnx")).Count == 0 && reviews is not null) continue;
             var options = new RewardContinuationOptions
             {
-                Steps = MendSteps, LearningRate = section.LearningRate, BatchSize = section.BatchSize, NegativeShare = section.NegativeShare, AdversarialEpsilon = epsilon, EvaluateRows = section.EvaluateRows,
+                Steps = MendSteps, LearningRate = section.LearningRate, BatchSize = section.BatchSize, NegativeShare = section.NegativeShare, AnchorShare = section.AnchorShare,
+                AdversarialEpsilon = epsilon, EvaluateRows = section.EvaluateRows,
             };
             using RewardContinuation model = RewardContinuation.Open(training with { NegativePromptColumn = "prompt" }, options, shipped, cancellation);
             reviews = model.HeldOut;
             if (FolderSeal.Problems(Path.Combine(folder, "onnx")).Count == 0) continue;
             tell($"mending with {name}: {MendSteps} steps");
             long started = Stopwatch.GetTimestamp();
-            double loss = model.Train(withNegatives ? model.Negatives(negatives, cancellation) : [], 0, cancellation);
+            double loss = model.Train(withNegatives ? model.Negatives(negatives, cancellation) : [], withNegatives ? model.Anchors(HackedSamples.Scored(Pushed, 1), cancellation) : [], 0, cancellation);
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             Directory.CreateDirectory(folder);
             File.WriteAllText(Path.Combine(folder, "seconds"), seconds.ToString("R", CultureInfo.InvariantCulture));
