@@ -25,7 +25,7 @@ public static class BenchScoring
         {
             string model = Onnx(options.Model, Path.Combine(root, "reward"));
             int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
-            using RewardModel side = new(model, threads: 1), whole = new(model, threads), plain = new(model, threads, use: RewardModelUse.PlainGraph);
+            using RewardModel side = new(model, threads: 1);
             (List<string> texts, bool real) = BenchTexts.Read(options, model, side.MaxLength);
             told($"encoding {texts.Count} texts for the two baselines");
             int[][] tokens = [.. texts.Select(side.Encode)];
@@ -36,7 +36,7 @@ public static class BenchScoring
 
             using ScoringStage stage = new([new RewardSourceConfig { Name = "reward", Model = model }], "", options.Threads);
             Watch scoring = new(), equal = new(), ordered = new(), orderedPlain = new();
-            double before = 0, peak = 0;
+            double before = 0, peak = 0, growth = 0;
             int[][] slices = [.. Enumerable.Range(0, tokens.Length).Chunk((tokens.Length + options.Slices - 1) / options.Slices)];
             for (int s = 0; s < slices.Length; s++)
             {
@@ -44,18 +44,19 @@ public static class BenchScoring
                 told($"part {s + 1} of {slices.Length}");
                 string input = WriteTexts(Path.Combine(root, "in.parquet"), slices[s].Select(i => texts[i]));
                 ResidentMemory.ResetPeak();
-                before = s == 0 ? ResidentMemory.NowMegabytes() : before;
+                double now = ResidentMemory.NowMegabytes();
                 long read = stage.TokensScored;
                 scoring.Time(() =>
                 {
                     stage.Run(new ScoringJob { Input = input, Output = Path.Combine(root, "out.parquet"), BatchTokens = options.BatchTokens }, null, cancellation);
                     return stage.TokensScored - read;
                 });
-                peak = Math.Max(peak, ResidentMemory.PeakMegabytes());
+                growth = Math.Max(growth, ResidentMemory.PeakMegabytes() - now);
+                if (s == 0) (before, peak) = (now, ResidentMemory.PeakMegabytes()); // the other ways of scoring have held nothing yet
                 int[][] own = [.. slices[s].Select(i => tokens[i])];
                 equal.Time(() => EqualLengths(side, own, mean, options.BatchTokens, threads, cancellation));
-                ordered.Time(() => FixedBatches(whole, own));
-                orderedPlain.Time(() => FixedBatches(plain, own));
+                FixedBatches(model, threads, RewardModelUse.Scores, own, ordered);
+                FixedBatches(model, threads, RewardModelUse.PlainGraph, own, orderedPlain);
                 told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}, of the plain graph {orderedPlain.ProcessorRate:N0}"));
             }
 
@@ -80,6 +81,7 @@ public static class BenchScoring
                 RatioToPlainFixedBatches = scoring.Rate / orderedPlain.Rate,
                 MegabytesBefore = before,
                 PeakMegabytes = peak,
+                GrowthMegabytes = growth,
                 Reference = options.Reference.Length == 0 ? null : Reference(options, tokens, threads, root, told, cancellation),
                 Shared = options.SharedPrompts == 0 ? null : BenchShared.Run(options, side, threads, root, told, cancellation),
                 Stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation),
@@ -98,6 +100,14 @@ public static class BenchScoring
         int[][] cut = [.. Enumerable.Range(0, stream.Length / length).Select(i => stream[(i * length)..((i + 1) * length)])];
         model.ScoreAll(cut, workers, batchTokens, cancellation, share: false);
         return (long)cut.Length * length;
+    }
+
+    // A model of its own, so that the memory of such batches does not lie under the next part's scoring; its first batch is not timed.
+    private static void FixedBatches(string folder, int threads, RewardModelUse use, int[][] rows, Watch watch)
+    {
+        using RewardModel model = new(folder, threads, use: use);
+        FixedBatches(model, rows[..Math.Min(rows.Length, FixedRows)]);
+        watch.Time(() => FixedBatches(model, rows));
     }
 
     private static long FixedBatches(RewardModel model, int[][] rows)

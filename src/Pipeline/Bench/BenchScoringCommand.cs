@@ -67,7 +67,7 @@ public static class BenchScoringCommand
         table.Add("share of the equal-length rate", string.Create(c, $"{r.ShareOfEqualLength:P1}"), "≥ 85 %");
         table.Add("ratio to fixed batches", string.Create(c, $"{r.RatioToPlainFixedBatches:F2} to those of model.onnx, {r.RatioToFixedBatches:F2} to those of the same graph"), "≥ 2");
         table.Add("computed tokens that were padding", string.Create(c, $"{r.PaddingShare:P1}"), "a few percent");
-        table.Add("peak memory", string.Create(c, $"{r.PeakMegabytes:N0} MB ({r.MegabytesBefore:N0} before)"), "");
+        table.Add("peak memory", string.Create(c, $"{r.PeakMegabytes:N0} MB ({r.MegabytesBefore:N0} before; a part adds at most {r.GrowthMegabytes:N0})"), "");
         if (r.Reference is { } f)
         {
             table.Add("reference log-probs", string.Create(c, $"{f.TokensPerSecond:N0} tokens/s"), "");

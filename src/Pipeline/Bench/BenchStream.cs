@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Scoring;
 using Rlhf.Trajectories;
@@ -33,12 +34,12 @@ internal static class BenchStream
         ResidentMemory.ResetPeak();
         double before = ResidentMemory.NowMegabytes();
         told("streaming a tenth");
-        stage.Run(Job(small, output), null, cancellation);
+        stage.Run(Job(small, output), Progress(rows / 10, told), cancellation);
         double tenth = ResidentMemory.PeakMegabytes();
         told("streaming all");
         ResidentMemory.ResetPeak();
         long start = Stopwatch.GetTimestamp();
-        stage.Run(Job(large, output), null, cancellation);
+        stage.Run(Job(large, output), Progress(rows, told), cancellation);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds, peak = ResidentMemory.PeakMegabytes();
         told("stopping and resuming");
         string whole = Path.Combine(root, "whole.parquet");
@@ -46,6 +47,18 @@ internal static class BenchStream
         int stops = Stopped(stage, small, output, rows / 10, cancellation);
         bool same = Sha256.OfFile(whole) == Sha256.OfFile(output);
         return new StreamBenchResult(rows, new FileInfo(large).Length / 1048576.0, rows / seconds, before, tenth, peak, stops, same);
+    }
+
+    // Every tenth of the rows.
+    private static Action<long> Progress(long rows, Action<string> told)
+    {
+        long next = rows / 10;
+        return done =>
+        {
+            if (done < next) return;
+            next = done + (rows / 10);
+            told(string.Create(CultureInfo.InvariantCulture, $"{done:N0} of {rows:N0} rows, {ResidentMemory.NowMegabytes():N0} MB"));
+        };
     }
 
     private static ScoringJob Job(string input, string output) => new() { Input = input, Output = output };
@@ -71,6 +84,7 @@ internal static class BenchStream
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 stops++;
+                told($"stopped {stops} times");
             }
         }
 

@@ -98,8 +98,11 @@ public sealed record ScoringBenchResult
     /// <summary>Resident memory before the first row was scored (the runtime, the model).</summary>
     public required double MegabytesBefore { get; init; }
 
-    /// <summary>Highest resident memory while <c>rlhf-score</c>'s path ran.</summary>
+    /// <summary>Highest resident memory while <c>rlhf-score</c>'s path ran over the first part, before the other ways of scoring had held any.</summary>
     public required double PeakMegabytes { get; init; }
+
+    /// <summary>The most by which resident memory grew while that path ran over a part.</summary>
+    public required double GrowthMegabytes { get; init; }
 
     public ReferenceBenchResult? Reference { get; init; }
 
