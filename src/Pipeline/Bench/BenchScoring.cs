@@ -25,6 +25,8 @@ public static class BenchScoring
         {
             string model = Onnx(options.Model, Path.Combine(root, "reward"));
             int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
+            // First, while nothing else lies in memory.
+            StreamBenchResult? stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation);
             using RewardModel side = new(model, threads: 1);
             (List<string> texts, bool real) = BenchTexts.Read(options, model, side.MaxLength);
             told($"encoding {texts.Count} texts for the two baselines");
@@ -84,7 +86,7 @@ public static class BenchScoring
                 GrowthMegabytes = growth,
                 Reference = options.Reference.Length == 0 ? null : Reference(options, tokens, threads, root, told, cancellation),
                 Shared = options.SharedPrompts == 0 ? null : BenchShared.Run(options, side, threads, root, told, cancellation),
-                Stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation),
+                Stream = stream,
             };
         }
         finally

@@ -44,7 +44,7 @@ internal static class BenchStream
         told("stopping and resuming");
         string whole = Path.Combine(root, "whole.parquet");
         stage.Run(Job(small, whole), null, cancellation);
-        int stops = Stopped(stage, small, output, rows / 10, cancellation);
+        int stops = Stopped(stage, small, output, rows / 10, told, cancellation);
         bool same = Sha256.OfFile(whole) == Sha256.OfFile(output);
         return new StreamBenchResult(rows, new FileInfo(large).Length / 1048576.0, rows / seconds, before, tenth, peak, stops, same);
     }
@@ -64,7 +64,7 @@ internal static class BenchStream
     private static ScoringJob Job(string input, string output) => new() { Input = input, Output = output };
 
     // Each attempt is stopped after an addressed number of further windows; the last goes to the end.
-    private static int Stopped(ScoringStage stage, string input, string output, long rows, CancellationToken cancellation)
+    private static int Stopped(ScoringStage stage, string input, string output, long rows, Action<string> told, CancellationToken cancellation)
     {
         File.Delete(output);
         long windows = Math.Max(Stops + 1, (rows + ScoringStage.WindowRows - 1) / ScoringStage.WindowRows), share = Math.Max(1, windows / Stops);
