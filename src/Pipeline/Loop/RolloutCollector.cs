@@ -38,7 +38,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     {
         _hashes.Clear();
         (_tokens, _generationSeconds, _scoringSeconds) = (0, 0, 0);
-        Directory.CreateDirectory(paths.Folder);
+        FileErrors.Writing(paths.Folder, () => Directory.CreateDirectory(paths.Folder));
         SamplingOptions sampling = Sampling.Of(config, iteration);
         List<Prompt> prompts = schedule.Of(iteration);
         var rows = new List<ScoredRollout>(Draw(prompts, sampling, paths.Folder, "", work, cancellation));

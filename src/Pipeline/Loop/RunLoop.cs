@@ -107,7 +107,15 @@ public sealed class RunLoop : IDisposable
         }
     }
 
-    private string Safe => $"{Finished} of {_config.Iterations} iterations are safe.";
+    /// <summary>Counts checkpoints, not iterations: the last one may be the very file that could not be written.</summary>
+    private string Safe
+    {
+        get
+        {
+            _checkpoints.Dispose(); // waits, and tells a failure
+            return $"{Math.Min(Finished, _run.FinishedCheckpoints().DefaultIfEmpty(0).Max())} of {_config.Iterations} iterations are safe.";
+        }
+    }
 
     private string ResumeCommand => OutsideRewards.ResumeCommand(_run.Root, _outside.Select(o => o.Argument));
 

@@ -62,7 +62,9 @@ public static class BenchDisk
         BenchKills.Expect(ended, 3, $"a run on a disk of {bytes} bytes");
         string error = ended.Error.Split('\n').LastOrDefault(l => l.StartsWith("error:", StringComparison.Ordinal)) ?? "";
         Require(error.Contains("full", StringComparison.Ordinal) || error.Contains("space", StringComparison.OrdinalIgnoreCase), $"the error does not say that the disk is full: {ended.Error}");
-        int checkpoints = Retention.Numbers(Path.Combine(run, "checkpoints")).Length;
+        int safe, checkpoints = Retention.Numbers(Path.Combine(run, "checkpoints")).Length;
+        using (RunDirectory directory = RunDirectory.OpenForReading(run)) safe = directory.FinishedCheckpoints().DefaultIfEmpty(0).Max();
+        Require(error.Contains($" {safe} of ", StringComparison.Ordinal), $"the error does not say that {safe} iterations are safe: {ended.Error}");
         tell($"full at {bytes / 1024} KiB: {error}");
         Require(Shell("mount", "-o", "remount,size=4g", disk), "the tmpfs could not be resized");
         Finish(config, run, whole);
