@@ -48,11 +48,5 @@ public sealed record AlgorithmTable(string Task, IReadOnlyList<string> Columns, 
 
     /// <summary>Writes the table between <c>&lt;!-- results: TASK --&gt;</c> and <c>&lt;!-- end --&gt;</c> of a document.</summary>
     /// <exception cref="Core.BadDataException">The document has no such place.</exception>
-    public string PutInto(string document, string name, string note)
-    {
-        string begin = $"<!-- results: {Task} -->\n", end = "<!-- end -->";
-        int from = document.IndexOf(begin, StringComparison.Ordinal), to = from < 0 ? -1 : document.IndexOf(end, from, StringComparison.Ordinal);
-        if (to < 0) throw new Core.BadDataException($"{name}: it has no place for these results; a line '{begin.TrimEnd()}' and after it a line '{end}' mark it.");
-        return $"{document[..(from + begin.Length)]}{note}\n\n{ToMarkdown()}{document[to..]}";
-    }
+    public string PutInto(string document, string name, string note) => ResultsPlace.Put(document, name, Task, $"{note}\n\n{ToMarkdown()}");
 }

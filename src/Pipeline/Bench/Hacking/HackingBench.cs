@@ -14,12 +14,13 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="Folder">Where everything goes.</param>
 /// <param name="MendSteps">Optimiser steps of mending.</param>
 /// <param name="Set">key=value for the runs and section <c>reward_training</c>.</param>
-public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<string> Set)
+/// <param name="WithDuring">False: without the run whose reward model learns on.</param>
+public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<string> Set, bool WithDuring = true)
 {
     private const string Shipped = "shipped", Reward = "positive", Alone = "hacking.yaml", WithTraining = "hacking-trained.yaml";
 
     /// <summary>What mending is done with: name, negatives, ε of the embedding perturbation.</summary>
-    private static readonly (string Name, bool Negatives, double Epsilon)[] Ways = [("perturbation", false, 1), ("negatives", true, 0), ("both", true, 1)];
+    private static readonly (string Name, bool Negatives, double Epsilon)[] Ways = [("negatives", true, 0), ("perturbation", false, 1), ("both", true, 1)];
 
     private string Pushed => Path.Combine(Folder, "pushed");
 
@@ -38,11 +39,15 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
         HackedSamples hacked = HackedSamples.Of(Pushed, config);
         if (hacked.Training.Count == 0 || hacked.HeldOut.Count == 0) throw new BadDataException($"{Pushed}: the run was not pushed far enough: it has no hacked samples to mend with. Raise iterations or optimizer.learning_rate.");
         IReadOnlyList<RewardExample> reviews = Mend(config, training, hacked, tell, cancellation);
-        string both = Path.Combine(Folder, "mended-both", "onnx");
+        string mended = Path.Combine(Folder, "mended-negatives", "onnx");
         tell("the same run against the mended reward model");
-        Push("again", Alone, [$"scoring.rewards.0.model={both}"], cancellation);
-        tell("the same run with a reward model that learns on");
-        Push("during", WithTraining, [], cancellation);
+        Push("again", Alone, [$"scoring.rewards.0.model={mended}"], cancellation);
+        if (WithDuring)
+        {
+            tell("the same run with a reward model that learns on");
+            Push("during", WithTraining, [], cancellation);
+        }
+
         tell("judging");
         return Judge(config, training, hacked, reviews, cancellation);
     }
@@ -103,10 +108,10 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
     {
         string Mended(string name) => Path.Combine(Folder, "mended-" + name, "onnx");
         string during = Path.Combine(Folder, "during");
-        int last = RewardHistory.CurrentAt(MetricsFile.Read(Path.Combine(during, "metrics.jsonl")), config.Iterations);
+        int last = !WithDuring ? 0 : RewardHistory.CurrentAt(MetricsFile.Read(Path.Combine(during, "metrics.jsonl")), config.Iterations);
         List<(string Name, string Folder)> models = [(Shipped, Path.Combine(Pushed, "rewards", Reward)), .. Ways.Select(w => (w.Name, Mended(w.Name)))];
         if (last > 0) models.Add(("during", Path.Combine(during, "iterations", $"{last:0000}", "reward")));
-        string[] runs = ["pushed", "again", "during"];
+        string[] runs = WithDuring ? ["pushed", "again", "during"] : ["pushed", "again"];
         ScoredRollout[] before = Rows(Path.Combine(Pushed, "evaluation", "before", "scored.parquet"));
         Dictionary<string, ScoredRollout[]> after = runs.ToDictionary(r => r, r => Rows(Path.Combine(Folder, r, "evaluation", "after", "scored.parquet")));
         ScoredRollout[][] iterations = [.. Enumerable.Range(1, config.Iterations).Select(i => Rows(HackedSamples.Scored(Pushed, i)))];

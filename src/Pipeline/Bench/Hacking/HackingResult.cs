@@ -7,7 +7,7 @@ namespace Rlhf.Pipeline.Bench;
 /// <summary>One reward model in the table.</summary>
 /// <param name="Name">shipped, or how it was mended.</param>
 /// <param name="Hacked">Mean P(positive) of hacked samples whose prompts were not used for mending.</param>
-/// <param name="HackedElsewhere">… of what the pushed policy writes to the held-out prompts.</param>
+/// <param name="PushedPolicy">… of what the pushed policy writes to the held-out prompts.</param>
 /// <param name="Ordinary">… of what the untrained policy writes to them.</param>
 /// <param name="Positive">… of held-out reviews with label 1.</param>
 /// <param name="Negative">… of held-out reviews with label 0.</param>
@@ -15,7 +15,7 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="CalibrationError">Expected, 15 bins.</param>
 /// <param name="Seconds">Of its training, on this machine.</param>
 public sealed record MendedModel(
-    string Name, double Hacked, double HackedElsewhere, double Ordinary, double Positive, double Negative, Estimate Accuracy, double CalibrationError, double Seconds);
+    string Name, double Hacked, double PushedPolicy, double Ordinary, double Positive, double Negative, Estimate Accuracy, double CalibrationError, double Seconds);
 
 /// <summary>One run pushed too far, judged on the held-out prompts.</summary>
 /// <param name="Name">Which reward model it was trained against.</param>
