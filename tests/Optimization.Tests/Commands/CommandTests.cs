@@ -36,8 +36,8 @@ public sealed class CommandTests : FolderTest
     }
 
     private string Sft(string data, string more = "") => Text("sft.yaml", $$"""
-        tokenizer: '{{s_tokenizer}}'
-        data: ['{{data}}']
+        tokenizer: "{{s_tokenizer}}"
+        data: ["{{data}}"]
         architecture: { hidden_size: 16, intermediate_size: 24, layers: 2, heads: 2, key_value_heads: 1, max_positions: 64 }
         sequence_length: 16
         held_out_fraction: 0
@@ -46,14 +46,14 @@ public sealed class CommandTests : FolderTest
         max_steps: 3
         epochs: 100
         threads: 1
-        output: '{{At("sft")}}'
+        output: "{{At("sft")}}"
         {{more}}
         """);
 
     private string Reward(string objective, string data) => Text("reward.yaml", $$"""
         objective: {{objective}}
-        tokenizer: '{{s_tokenizer}}'
-        data: ['{{data}}']
+        tokenizer: "{{s_tokenizer}}"
+        data: ["{{data}}"]
         architecture: { hidden_size: 16, intermediate_size: 24, layers: 1, heads: 2, key_value_heads: 1, max_positions: 64 }
         max_length: 64
         held_out_fraction: 0
@@ -62,7 +62,7 @@ public sealed class CommandTests : FolderTest
         epochs: 100
         evaluate_every: 2
         threads: 1
-        output: '{{At("reward")}}'
+        output: "{{At("reward")}}"
         """);
 
     private string Corpus() => Text("corpus.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i => $$"""{"text": "{{i}} {{Words}}"}""" + "\n")));
@@ -220,7 +220,7 @@ public sealed class CommandTests : FolderTest
         LlamaConfig shape = Policy();
         Rollouts("scored.parquet", shape, score: 1);
         string config = Text("run.yaml", $$"""
-            policy: '{{At("policy")}}'
+            policy: "{{At("policy")}}"
             threads: 1
             iterations: 2
             generation: { prompts: 'none.jsonl' }
@@ -246,7 +246,7 @@ public sealed class CommandTests : FolderTest
     public void RowsWithoutScoresAreExitCode3()
     {
         Rollouts("scored.parquet", Policy(), score: null);
-        string config = Text("run.yaml", $"policy: '{At("policy")}'\nthreads: 1\ngeneration: {{ prompts: 'none.jsonl' }}\n");
+        string config = Text("run.yaml", $"policy: \"{At("policy")}\"\nthreads: 1\ngeneration: {{ prompts: 'none.jsonl' }}\n");
         Outcome outcome = Run("ppo", "--config", config, "--in", At("scored.parquet"), "--trajectories", At("t.parquet"), "--checkpoint-out", At("c"), "--policy-out", At("p"));
         Assert.Multiple(() =>
         {
