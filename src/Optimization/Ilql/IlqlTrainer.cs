@@ -128,7 +128,7 @@ public sealed class IlqlTrainer : IDisposable
     }
 
     /// <summary>[tokens] max_a Q̄ (DQN), or Q̄ at the action that the online Q likes best (double Q); Q is the lesser of the two heads.</summary>
-    private double[] StateValues(Tensor states)
+    internal double[] StateValues(Tensor states)
     {
         const int chunk = 512;
         using IDisposable noGrad = no_grad();

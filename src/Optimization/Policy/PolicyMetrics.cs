@@ -66,14 +66,18 @@ public sealed class PolicyMetrics(bool hasCritic = true)
 
     public void Add(MinibatchResult step) => Sums = Sums.With(step);
 
-    /// <summary>Takes what the batch tells by itself: scores, rewards, KL, values, engine gap. Call before advantages are whitened.</summary>
+    /// <summary>
+    /// Takes what the batch tells by itself: scores, rewards, KL, values, engine gap. Call before advantages are whitened. Means are over scored responses and
+    /// their tokens, as the objective is; only counts and lengths are of everything that was drawn.
+    /// </summary>
     public void Observe(TrajectoryBatch batch)
     {
-        int n = batch.Sequences.Count, tokens = batch.Tokens;
+        int n = batch.Sequences.Count, drawn = batch.Tokens, scored = batch.Scored.Count(s => s), tokens = RaggedOffsets.TrainedTokens(batch.ResponseMask);
         double[] perSequence = [.. Enumerable.Range(0, n).Select(i => batch.Rewards[batch.Response(i)].Sum())];
         double k1 = 0, k3 = 0, gap = 0, gapMax = 0;
-        for (int t = 0; t < tokens; t++)
+        for (int t = 0; t < drawn; t++)
         {
+            if (!batch.ResponseMask[t]) continue;
             k1 += KlEstimators.Estimate(KlEstimator.K1, batch.OldLogProbs[t], batch.ReferenceLogProbs[t]);
             k3 += KlEstimators.Estimate(KlEstimator.K3, batch.OldLogProbs[t], batch.ReferenceLogProbs[t]);
             double d = Math.Abs(batch.RolloutLogProbs[t] - batch.OldLogProbs[t]);
@@ -88,16 +92,21 @@ public sealed class PolicyMetrics(bool hasCritic = true)
         (_batch["return/mean"], _batch["return/std"]) = MeanAndDeviation(Moments.Of(batch.Returns, batch.ResponseMask));
         (_batch["advantage/mean"], _batch["advantage/std"]) = MeanAndDeviation(Moments.Of(batch.Advantages, batch.ResponseMask));
         _batch["kl/k1_per_token"] = k1 / tokens;
-        _batch["kl/k1_per_sequence"] = k1 / n;
+        _batch["kl/k1_per_sequence"] = k1 / scored;
         _batch["kl/k3_per_token"] = k3 / tokens;
-        _batch["kl/k3_per_sequence"] = k3 / n;
-        _batch["entropy"] = batch.OldEntropies.Average();
-        if (hasCritic) (_batch["value/mean"], _batch["value/explained_variance"]) = (batch.OldValues.Average(), ExplainedVariance(batch.OldValues, batch.Returns));
+        _batch["kl/k3_per_sequence"] = k3 / scored;
+        _batch["entropy"] = Moments.Of(batch.OldEntropies, batch.ResponseMask).Mean;
+        if (hasCritic)
+        {
+            _batch["value/mean"] = Moments.Of(batch.OldValues, batch.ResponseMask).Mean;
+            _batch["value/explained_variance"] = ExplainedVariance.Of(batch.ResponseMask, batch.OldValues, batch.Returns);
+        }
+
         _batch["rollout/engine_logprob_gap_mean"] = gap / tokens;
         _batch["rollout/engine_logprob_gap_max"] = gapMax;
-        _batch["rollout/length_mean"] = (double)tokens / n;
+        _batch["rollout/length_mean"] = (double)drawn / n;
         _batch["rollout/length_max"] = batch.Sequences.Max(s => s.ResponseLength);
-        _batch["tokens/generated"] = tokens;
+        _batch["tokens/generated"] = drawn;
     }
 
     /// <summary>By the names of the metric catalogue.</summary>
@@ -148,10 +157,4 @@ public sealed class PolicyMetrics(bool hasCritic = true)
     };
 
     private static (double Mean, double Deviation) MeanAndDeviation(Moments moments) => (moments.Mean, Math.Sqrt(moments.SampleVariance));
-
-    private static double ExplainedVariance(double[] values, double[] returns)
-    {
-        double variance = Moments.Of(returns).PopulationVariance;
-        return variance == 0 ? 0 : 1 - (Moments.Of([.. returns.Zip(values, (r, v) => r - v)]).PopulationVariance / variance);
-    }
 }

@@ -101,7 +101,7 @@ public sealed class PolicyTrainer : IDisposable
         State = learnt with
         {
             Iteration = iteration, ScoreMoments = shaped.ScoreMoments,
-            KlCoefficient = NextKlCoefficient(State.KlCoefficient, shaped.KlPerSequence, batch.Sequences.Count, _config),
+            KlCoefficient = NextKlCoefficient(State.KlCoefficient, shaped.KlPerSequence, batch.Scored.Count(s => s), _config),
         };
         return metrics;
     }
@@ -277,7 +277,7 @@ public sealed class PolicyTrainer : IDisposable
         (metrics.PenaltyKl, metrics.PenaltyCoefficient) = (tokens == 0 ? 0 : sum / tokens, State.PenaltyCoefficient);
         if (_config.PenaltyTarget <= 0) return State.PenaltyCoefficient;
         var controller = new DoublingKlController(State.PenaltyCoefficient, _config.PenaltyTarget);
-        controller.Update(metrics.PenaltyKl.Value, batch.Sequences.Count);
+        controller.Update(metrics.PenaltyKl.Value, batch.Scored.Count(s => s));
         return controller.Coefficient;
     }
 

@@ -1,3 +1,4 @@
+using Rlhf.Algorithms;
 using Rlhf.Core;
 using Rlhf.Trajectories;
 
@@ -6,26 +7,14 @@ namespace Rlhf.Pipeline;
 /// <summary>What can be told from scored responses alone; names of the metric catalogue.</summary>
 public static class RolloutStatistics
 {
-    /// <summary>Different n-grams of tokens / all n-grams, over all responses together (Li et al. 2016).</summary>
+    /// <summary><see cref="DistinctN"/> over all responses together.</summary>
     public static double Distinct(IEnumerable<int[]> responses, int n)
     {
-        var seen = new HashSet<long>();
-        long all = 0;
-        foreach (int[] tokens in responses)
-        {
-            for (int i = 0; i + n <= tokens.Length; i++)
-            {
-                long key = 0;
-                for (int k = 0; k < n; k++) key = (key * 1_000_003) + tokens[i + k] + 1;
-                seen.Add(key);
-                all++;
-            }
-        }
-
-        return all == 0 ? 0 : (double)seen.Count / all;
+        int[][] all = [.. responses];
+        return DistinctN.Of(RaggedOffsets.FromLengths([.. all.Select(r => r.Length)]), all.SelectMany(r => r).ToArray(), n);
     }
 
-    /// <summary>Mean k3 of KL(policy‖reference) in nats per token, from the log-probs that the rows carry.</summary>
+    /// <summary>Mean k3 of KL(policy‖reference) in nats per token, from the log-probs that the rows carry; NaN when none does.</summary>
     public static double KlPerToken(IEnumerable<ScoredRollout> rows)
     {
         double sum = 0;
@@ -33,12 +22,7 @@ public static class RolloutStatistics
         foreach (ScoredRollout row in rows)
         {
             if (row.Scores.ReferenceLogprobs is not { } reference) continue;
-            for (int t = 0; t < reference.Length; t++)
-            {
-                double d = reference[t] - row.Rollout.PolicyLogprobs[t];
-                sum += Math.Exp(Math.Min(d, 20)) - 1 - d;
-            }
-
+            for (int t = 0; t < reference.Length; t++) sum += KlEstimators.Estimate(KlEstimator.K3, row.Rollout.PolicyLogprobs[t], reference[t]);
             tokens += reference.Length;
         }
 
@@ -57,9 +41,9 @@ public static class RolloutStatistics
         foreach (string name in rows.SelectMany(r => r.Scores.Rewards.Keys).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
             double[] values = [.. rows.Where(r => r.Scores.Rewards.ContainsKey(name)).Select(r => r.Scores.Rewards[name])];
-            double mean = values.Average();
-            metrics[$"reward/{name}/mean"] = mean;
-            metrics[$"reward/{name}/std"] = values.Length < 2 ? 0 : Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1));
+            Moments moments = Moments.Of(values);
+            metrics[$"reward/{name}/mean"] = moments.Mean;
+            metrics[$"reward/{name}/std"] = Math.Sqrt(moments.SampleVariance);
         }
 
         return metrics;

@@ -101,14 +101,38 @@ public sealed class IlqlTrainerTests
         }
     }
 
+    /// <summary>The heads' own arithmetic on tensors against the equation.</summary>
     [Test]
-    public void SlowHeadsFollow()
+    public void SlowHeadsFollow([Values(0.25, 1)] double rate)
     {
         using IlqlHeads heads = Heads();
-        double[] slow = Tiny.Doubles(heads.Slow.Flat), online = Tiny.Doubles(heads.Parameters.Flat);
-        heads.Follow(0.25);
+        float[] expected = [.. Tiny.Doubles(heads.Slow.Flat).Select(x => (float)x)];
+        float[] online = [.. Tiny.Doubles(heads.Parameters.Flat).Take(expected.Length).Select(x => (float)x)];
+        heads.Follow(rate);
+        PolyakAverage.Update(expected, online, rate);
         double[] after = Tiny.Doubles(heads.Slow.Flat);
-        for (int i = 0; i < slow.Length; i++) Assert.That(after[i], Is.EqualTo((0.75 * slow[i]) + (0.25 * online[i])).Within(1e-6));
+        for (int i = 0; i < expected.Length; i++) Assert.That(after[i], Is.EqualTo(expected[i]).Within(1e-6));
+    }
+
+    /// <summary>max_a Q̄ and Q̄(argmax_a Q) of whole rows against the equations, over more rows than one chunk.</summary>
+    [TestCase(NextStateValue.MaxQ)]
+    [TestCase(NextStateValue.DoubleQ)]
+    public void TheNextStatesValueIsThatOfTheEquation(NextStateValue next)
+    {
+        using LlamaModel model = Tiny.Model(Shape);
+        using IlqlHeads heads = Heads();
+        using var trainer = new IlqlTrainer(model, heads, Config(next));
+        using DisposeScope scope = NewDisposeScope();
+        const int rows = 700;
+        Tensor states = Tiny.Waves(rows * Shape.HiddenSize, 1.7).to(ScalarType.Float32).reshape(rows, Shape.HiddenSize);
+        double[] found = trainer.StateValues(states), slow = Tiny.Doubles(heads.Least(states, slow: true)), online = Tiny.Doubles(heads.Least(states));
+        Assert.That(found, Has.Length.EqualTo(rows));
+        for (int i = 0; i < rows; i++)
+        {
+            Range row = (i * Tiny.Vocabulary)..((i + 1) * Tiny.Vocabulary);
+            double expected = next == NextStateValue.MaxQ ? BootstrapTargets.Max(slow[row]) : BootstrapTargets.Double(online[row], slow[row]);
+            Assert.That(found[i], Is.EqualTo(expected).Within(1e-6), $"row {i}");
+        }
     }
 
     [Test]
