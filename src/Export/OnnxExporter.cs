@@ -68,6 +68,7 @@ public static class OnnxExporter
                 ["bias"] = shape.RewardBias,
                 ["temperature"] = shape.RewardTemperature,
                 ["max_length"] = shape.MaxPositions,
+                ["trained_length"] = shape.RewardMaxLength ?? shape.MaxPositions,
                 ["vocab_size"] = shape.VocabularySize,
                 ["bos_token_id"] = shape.BosTokenId,
                 ["eos_token_id"] = shape.EosTokenIds.Count > 0 ? shape.EosTokenIds[0] : null,

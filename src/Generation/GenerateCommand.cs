@@ -31,6 +31,7 @@ public static class GenerateCommand
         Option<ulong> seed = new("--seed") { Description = "Run seed of the random addresses.", HelpName = "S", DefaultValueFactory = _ => defaults.Seed };
         Option<int> iteration = new("--iteration") { Description = "Iteration number: part of the random address and a column of the file.", HelpName = "I", DefaultValueFactory = _ => defaults.Iteration };
         Option<int> batch = new("--batch-size") { Description = "Rows decoded at once.", HelpName = "B", DefaultValueFactory = _ => defaults.BatchSize };
+        Option<int> part = new("--part-responses") { Description = "Responses of one part: a stopped run goes on after the last finished part.", HelpName = "N", DefaultValueFactory = _ => defaults.PartResponses };
         Option<string> engine = new("--engine") { Description = "ort: continuous batching of our own; genai: ONNX Runtime GenAI.", HelpName = "ort|genai", DefaultValueFactory = _ => "ort" };
         engine.AcceptOnlyFromAmong("ort", "genai");
         Option<int> beams = new("--beams") { Description = "Beam search with so many beams (2 to 16) instead of drawing; --samples-per-prompt of its hypotheses are written, best first.", HelpName = "N", DefaultValueFactory = _ => 0 };
@@ -43,7 +44,7 @@ public static class GenerateCommand
 
         RootCommand command = new("Draws responses of an exported policy to a file of prompts.")
         {
-            policy, prompts, output, column, samples, most, fewest, temperature, topK, topP, minP, penalty, greedy, stop, forbidden, seed, iteration, batch, engine, beams, lengthPenalty, allBeams, device, threads, shard,
+            policy, prompts, output, column, samples, most, fewest, temperature, topK, topP, minP, penalty, greedy, stop, forbidden, seed, iteration, batch, part, engine, beams, lengthPenalty, allBeams, device, threads, shard,
         };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -57,7 +58,7 @@ public static class GenerateCommand
             T Choose<T>(Option<T> option, Func<GenerationConfig, T>? configured = null) =>
                 from is not null && configured is not null && !Given(parsed, option) ? configured(from) : parsed.GetValue(option)!;
 
-            (int part, int parts) = Shard(parsed.GetValue(shard)!);
+            (int shardNumber, int shards) = Shard(parsed.GetValue(shard)!);
             GenerationJob job = new()
             {
                 Policy = policyFolder,
@@ -67,8 +68,8 @@ public static class GenerateCommand
                 Engine = Choose(engine, c => c.Engine),
                 Device = parsed.GetValue(device)!,
                 Threads = Given(parsed, threads) || run is null ? parsed.GetValue(threads) : run.Threads,
-                Shard = part,
-                Shards = parts,
+                Shard = shardNumber,
+                Shards = shards,
                 Sampling = new SamplingOptions
                 {
                     SamplesPerPrompt = Choose(samples, c => c.SamplesPerPrompt),
@@ -85,6 +86,7 @@ public static class GenerateCommand
                     Seed = Given(parsed, seed) || run is null ? parsed.GetValue(seed) : run.Seed,
                     Iteration = parsed.GetValue(iteration),
                     BatchSize = Choose(batch, c => c.BatchSize),
+                    PartResponses = Choose(part, c => c.PartResponses),
                 },
             };
             int beamCount = parsed.GetValue(beams);

@@ -32,12 +32,13 @@ public static class ScoreCommand
         transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
 
+        var maxLength = new Option<int>("--max-length") { Description = "Reward models read the last N tokens of a longer text; 0: as in their training.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var per = new Option<RewardPer>("--per") { Description = "What reward models give a reward to: sequence, token (token_rewards, one for each response token) or step (one at each step's last token; in tables without token ids, one for each step).", DefaultValueFactory = _ => RewardPer.Sequence };
         var delimiter = new Option<string>("--step-delimiter") { Description = "The text that a step ends with, once or several times; \\n is a line's end.", HelpName = "TEXT", DefaultValueFactory = _ => "\\n" };
 
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
-            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, transform, per, delimiter,
+            input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, maxLength, transform, per, delimiter,
             windowRows, shard,
         };
         outside.AddTo(command);
@@ -49,7 +50,7 @@ public static class ScoreCommand
             RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
             rewards.AddRange(parsed.GetValue(models)!.Select(m => Model(m, reads) with
             {
-                Transform = parsed.GetValue(transform)!, Per = parsed.GetValue(per), StepDelimiter = parsed.GetValue(delimiter)!.Replace("\\n", "\n", StringComparison.Ordinal),
+                Transform = parsed.GetValue(transform)!, MaxLength = parsed.GetValue(maxLength), Per = parsed.GetValue(per), StepDelimiter = parsed.GetValue(delimiter)!.Replace("\\n", "\n", StringComparison.Ordinal),
             }));
             rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
             int budget = parsed.GetValue(tokens), threadCount = parsed.GetValue(threads);
@@ -62,6 +63,7 @@ public static class ScoreCommand
             }
 
             if (parsed.GetValue(windowRows) < 1) throw new ConfigurationException($"--window-rows is {parsed.GetValue(windowRows)}; it must be at least 1.");
+            if (parsed.GetValue(maxLength) is < 0 and int negative) throw new ConfigurationException($"--max-length is {negative}; it must be a number of tokens, or 0 for that of the model's training.");
             if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
             var job = new ScoringJob
             {

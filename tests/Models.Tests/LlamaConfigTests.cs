@@ -99,13 +99,14 @@ public sealed class LlamaConfigTests
     {
         LlamaConfig config = LlamaConfig.FromJson(Valid) with
         {
-            Head = ModelHead.Scalar, RewardPooling = RewardPooling.Mean, RewardGain = 0.25, RewardBias = -1.5, ScoreBias = true,
+            Head = ModelHead.Scalar, RewardPooling = RewardPooling.Mean, RewardGain = 0.25, RewardBias = -1.5, ScoreBias = true, RewardMaxLength = 7,
         };
         string text = config.ToJson();
         Assert.That(text, Does.Contain("LlamaForSequenceClassification").And.Contain("\"num_labels\": 1").And.Contain("\"rlhf_pooling\": \"mean\""));
         LlamaConfig again = LlamaConfig.FromJson(text);
-        Assert.That((again.Head, again.RewardPooling, again.RewardGain, again.RewardBias, again.ScoreBias),
-            Is.EqualTo((ModelHead.Scalar, RewardPooling.Mean, 0.25, -1.5, true)));
+        Assert.That((again.Head, again.RewardPooling, again.RewardGain, again.RewardBias, again.ScoreBias, again.RewardMaxLength),
+            Is.EqualTo((ModelHead.Scalar, RewardPooling.Mean, 0.25, -1.5, true, 7)));
+        Assert.That((config with { RewardMaxLength = config.MaxPositionEmbeddings + 1 }).Problems().Single(), Does.Contain("rlhf_max_length"));
         LlamaConfig policy = LlamaConfig.FromJson((config with { Head = ModelHead.LanguageModelWithValue }).ToJson());
         Assert.That(policy.Head, Is.EqualTo(ModelHead.LanguageModelWithValue));
     }

@@ -33,9 +33,9 @@ public abstract class Fixture
 
     private static ModelShape Shape => TinyModel.SmallShape(vocabulary: 259, layers: 2) with { BosTokenId = 0, EosTokenIds = [1], PadTokenId = 2, MaxPositions = 96 };
 
-    internal (string Folder, TinyModel Model) Reward(string name, ulong seed = 7, Action<TinyModel>? change = null, ScorePooling pooling = ScorePooling.Last, int positions = 96)
+    internal (string Folder, TinyModel Model) Reward(string name, ulong seed = 7, Action<TinyModel>? change = null, ScorePooling pooling = ScorePooling.Last, int positions = 96, int? trained = null)
     {
-        TinyModel model = TinyModel.Random(Shape with { Pooling = pooling, MaxPositions = positions }, seed, scoreHead: true);
+        TinyModel model = TinyModel.Random(Shape with { Pooling = pooling, MaxPositions = positions, RewardMaxLength = trained }, seed, scoreHead: true);
         change?.Invoke(model);
         OnnxExporter.ExportReward(model, At("tokenizer"), At(name), new() { Label = "test" });
         return (At(name), model);

@@ -37,6 +37,16 @@ public sealed class ModelTests : Fixture
         Assert.That(cut, Is.EqualTo(model.Encode("3456789")));
     }
 
+    /// <summary>A model reads as much as in its training unless another length is asked for, at most its positions.</summary>
+    [TestCase(0, 8)]
+    [TestCase(20, 20)]
+    [TestCase(200, 96)]
+    public void LongTextsAreCutAsInTraining(int asked, int expected)
+    {
+        using RewardModel model = new(Reward("reward", trained: 8).Folder, threads: 1, maxLength: asked);
+        Assert.That(model.Encode(new string('a', 300)), Has.Length.EqualTo(expected));
+    }
+
     [Test]
     public void AZeroInATextIsReadAsTheReplacementCharacter()
     {

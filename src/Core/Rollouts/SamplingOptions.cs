@@ -29,6 +29,12 @@ public sealed record SamplingOptions
     /// <summary>Rows decoded at once.</summary>
     public int BatchSize { get; init; } = 32;
 
+    /// <summary>
+    /// Responses of one part of a large job, rounded down to whole prompts: parts are drawn one after the other, and a stopped job goes on after its last finished one.
+    /// The slots empty at a part's end, which costs about BatchSize / (2 × PartResponses) of the time.
+    /// </summary>
+    public int PartResponses { get; init; } = 4096;
+
     /// <summary>True when a token is drawn from something else than the policy at this temperature, so that ratios need care.</summary>
     public bool IsFiltered => Greedy || TopK > 0 || TopP < 1 || MinP > 0 || RepetitionPenalty != 1 || MinNewTokens > 0 || ForbiddenTokens.Count > 0;
 }

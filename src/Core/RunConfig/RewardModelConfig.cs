@@ -26,8 +26,8 @@ public sealed record RewardModelConfig : TrainingConfig
     [Doc("Shape of a new model.")]
     public ArchitectureConfig Architecture { get; init; } = new();
 
-    [Doc("Where the scalar head reads: last or mean."), OneOf("last", "mean")]
-    public string Pooling { get; init; } = "mean";
+    [Doc("Where the scalar head reads: last or mean. A model that is a reward model already keeps its own."), OneOf("last", "mean")]
+    public string Pooling { get; init; } = "last";
 
     [Doc("Files or globs of training data."), PathRelative]
     public IReadOnlyList<string> Data { get; init; } = [];

@@ -89,6 +89,9 @@ public sealed record GenerationConfig
     [Doc("Rows decoded at once."), Range(1, 65536)]
     public int BatchSize { get; init; } = 64;
 
+    [Doc("Responses drawn as one part; a stopped run goes on after the last finished part."), Range(1, 1e9)]
+    public int PartResponses { get; init; } = 4096;
+
     [Doc("ort or genai."), OneOf("ort", "genai")]
     public string Engine { get; init; } = "ort";
 
@@ -135,6 +138,9 @@ public sealed record RewardSourceConfig
 
     [Doc("What the model judges: the whole text or the response alone.")]
     public RewardInput Input { get; init; } = RewardInput.PromptAndResponse;
+
+    [Doc("The model reads the last so many tokens of a longer text; 0: as in its training."), Range(0, 1e6)]
+    public int MaxLength { get; init; }
 
     [Doc("sequence: one reward, on the last token; token: a reward for each token of the response; step: a reward for each step, at its last token. Token and step need method.token_rewards.")]
     public RewardPer Per { get; init; } = RewardPer.Sequence;

@@ -44,6 +44,7 @@ public sealed class LlamaWeights : IModelWeights
         RewardGain = config.RewardGain,
         RewardBias = config.RewardBias,
         RewardTemperature = config.RewardTemperature,
+        RewardMaxLength = config.RewardMaxLength,
         BosTokenId = config.BosTokenId,
         EosTokenIds = config.EosTokenIds,
         PadTokenId = config.PadTokenId,

@@ -54,6 +54,9 @@ public sealed record ModelShape
     /// <summary>Reward models: T of σ(reward / T) that is calibrated; written to the folder, not part of the graph.</summary>
     public double RewardTemperature { get; init; } = 1;
 
+    /// <summary>Reward models: the longest text, in tokens, of the training; written to the folder; null: as many as there are positions.</summary>
+    public int? RewardMaxLength { get; init; }
+
     public int? BosTokenId { get; init; }
 
     /// <summary>Tokens that end a response; the first one is the one that training uses.</summary>

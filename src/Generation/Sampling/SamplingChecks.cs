@@ -23,6 +23,7 @@ public static class SamplingChecks
         Require(options.MinP is >= 0 and <= 1, "min_p", options.MinP, "from 0 to 1 (0 keeps all tokens)");
         Require(options.RepetitionPenalty > 0 && double.IsFinite(options.RepetitionPenalty), "repetition_penalty", options.RepetitionPenalty, "a number above 0 (1 changes nothing)");
         Require(options.BatchSize >= 1, "batch_size", options.BatchSize, "1 or more");
+        Require(options.PartResponses >= 1, "part_responses", options.PartResponses, "1 or more");
         foreach (string stop in options.StopStrings) Require(stop.Length > 0, "stop", "an empty text", "a text of at least one character");
         if (vocabularySize is int size)
         {

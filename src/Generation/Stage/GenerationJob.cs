@@ -47,7 +47,11 @@ public sealed record GenerationJob
 /// <param name="PolicyHash">SHA-256 of the weights.</param>
 public sealed record GenerationSummary(long Prompts, long Responses, long Tokens, double Seconds, double EosShare, double LengthShare, string PolicyHash)
 {
-    public double TokensPerSecond => Seconds > 0 ? Tokens / Seconds : 0;
+    /// <summary>Of <see cref="Tokens"/>, those of parts that an earlier, stopped run had finished.</summary>
+    public long KeptTokens { get; init; }
+
+    /// <summary>Of the tokens that were drawn in these seconds.</summary>
+    public double TokensPerSecond => Seconds > 0 ? (Tokens - KeptTokens) / Seconds : 0;
 
     public double MeanLength => Responses > 0 ? (double)Tokens / Responses : 0;
 }

@@ -1,5 +1,7 @@
-using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
 using Rlhf.Core;
+using Rlhf.Generation.Beams;
 using Rlhf.Generation.GenAi;
 using Rlhf.Generation.Ort;
 using Rlhf.Trajectories;
@@ -12,7 +14,11 @@ namespace Rlhf.Generation;
 /// </summary>
 public sealed class GenerationStage : IDisposable
 {
-    public GenerationStage(IRolloutEngine engine) => Engine = engine;
+    private readonly string _settings;
+
+    /// <param name="engine">Disposed with the stage.</param>
+    /// <param name="settings">What rows depend on besides prompts, weights and sampling: threads, device.</param>
+    public GenerationStage(IRolloutEngine engine, string settings = "") => (Engine, _settings) = (engine, settings);
 
     public IRolloutEngine Engine { get; }
 
@@ -35,7 +41,7 @@ public sealed class GenerationStage : IDisposable
                 "genai" when device != "cpu" => throw new ConfigurationException($"device is '{device}', which only the engine ort takes; the engine is genai."),
                 "genai" => new GenAiEngine(folder, codec, ownsCodec: true),
                 _ => throw new ConfigurationException($"engine is '{engine}'; it must be ort or genai."),
-            });
+            }, $"{device}, {(threads > 0 ? threads : Environment.ProcessorCount)} threads");
         }
         catch
         {
@@ -46,45 +52,60 @@ public sealed class GenerationStage : IDisposable
 
     /// <summary>Answers the prompts of the job's file (its share of them) and writes the rollouts.</summary>
     /// <param name="job">Its policy must be the engine's.</param>
-    /// <param name="onRollout">Called for every row written.</param>
-    /// <param name="cancellation">Stops between tokens; then there is no file.</param>
+    /// <param name="onRollout">Called for every row.</param>
+    /// <param name="cancellation">Stops between tokens: then there is no file, but finished parts are kept for the next run.</param>
+    /// <exception cref="InterruptedException">Cancelled, and there are finished parts.</exception>
     public GenerationSummary Run(GenerationJob job, Action<Rollout>? onRollout = null, CancellationToken cancellation = default)
     {
         IEnumerable<Prompt> prompts = PromptFile.Read(job.Prompts, job.PromptColumn).Where((_, index) => index % job.Shards == job.Shard);
-        if (job.Beams is null) return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
+        if (job.Beams is not { } beams) return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
         if (Engine is not OrtEngine ort) throw new ConfigurationException("--beams needs the engine ort.");
-        return Write(ort.GenerateBeams(prompts, job.Beams, job.Sampling.Iteration, cancellation), job.Beams.Returned, job.Output, onRollout, cancellation);
+        SamplingOptions sampling = job.Sampling with { SamplesPerPrompt = beams.Returned };
+        return Write(prompts, p => ort.GenerateBeams(p, beams, sampling.Iteration, cancellation), sampling, beams, job.Output, onRollout, cancellation);
     }
 
-    /// <summary>Answers the prompts and writes the rollouts.</summary>
+    /// <summary>Answers the prompts and writes the rollouts, in parts where they are more than <see cref="SamplingOptions.PartResponses"/>.</summary>
     /// <param name="prompts">Read as needed, once.</param>
     /// <param name="sampling">How to draw.</param>
     /// <param name="output">The rollout file; appears when whole.</param>
-    /// <param name="onRollout">Called for every row written.</param>
-    /// <param name="cancellation">Stops between tokens; then there is no file.</param>
+    /// <param name="onRollout">Called for every row.</param>
+    /// <param name="cancellation">Stops between tokens: then there is no file, but finished parts are kept for the next run.</param>
+    /// <exception cref="InterruptedException">Cancelled, and there are finished parts.</exception>
     public GenerationSummary Run(
         IEnumerable<Prompt> prompts, SamplingOptions sampling, string output, Action<Rollout>? onRollout = null, CancellationToken cancellation = default) =>
-        Write(Engine.Generate(prompts, sampling, cancellation), sampling.SamplesPerPrompt, output, onRollout, cancellation);
+        Write(prompts, p => Engine.Generate(p, sampling, cancellation), sampling, null, output, onRollout, cancellation);
 
-    private GenerationSummary Write(IEnumerable<Rollout> rollouts, int perPrompt, string output, Action<Rollout>? onRollout, CancellationToken cancellation)
+    private GenerationSummary Write(
+        IEnumerable<Prompt> prompts, Func<IEnumerable<Prompt>, IEnumerable<Rollout>> draw, SamplingOptions sampling, BeamSearchOptions? beams, string output, Action<Rollout>? onRollout,
+        CancellationToken cancellation)
     {
-        long start = Stopwatch.GetTimestamp();
-        long responses = 0, tokens = 0, eos = 0, length = 0;
-        using RolloutWriter writer = new(output);
-        foreach (Rollout rollout in rollouts)
+        var tally = new GenerationTally();
+        Action<Rollout> took = tally.Add + onRollout;
+        using IEnumerator<Prompt[]> chunks = prompts.Chunk(Math.Max(1, sampling.PartResponses / sampling.SamplesPerPrompt)).GetEnumerator();
+        Prompt[] first = chunks.MoveNext() ? chunks.Current : [];
+        var parts = new GenerationParts(output, draw, took, cancellation);
+        if (!chunks.MoveNext())
         {
-            writer.Append(rollout);
-            responses++;
-            tokens += rollout.ResponseTokens.Length;
-            if (rollout.FinishReason == FinishReason.Eos) eos++;
-            if (rollout.FinishReason == FinishReason.Length) length++;
-            onRollout?.Invoke(rollout);
+            parts.DrawInto(output, first);
+        }
+        else
+        {
+            parts.Settings = string.Join('\n', _settings, Engine.Name, Engine.PolicyHash, JsonSerializer.Serialize(sampling), JsonSerializer.Serialize(beams));
+            try
+            {
+                parts.Draw(first);
+                do parts.Draw(chunks.Current); while (chunks.MoveNext());
+            }
+            catch (OperationCanceledException) when (parts.Rows > 0)
+            {
+                throw new InterruptedException(string.Create(CultureInfo.InvariantCulture, $"Interrupted after {parts.Rows:N0} responses, which are kept. The same command goes on from there."));
+            }
+
+            RolloutFile.Write(output, parts.ReadAll());
         }
 
-        cancellation.ThrowIfCancellationRequested();
-        writer.Complete();
-        double all = Math.Max(1, responses);
-        return new GenerationSummary(responses / perPrompt, responses, tokens, Stopwatch.GetElapsedTime(start).TotalSeconds, eos / all, length / all, Engine.PolicyHash);
+        parts.Remove();
+        return tally.Summary(sampling.SamplesPerPrompt, parts.KeptTokens, Engine.PolicyHash);
     }
 
     public void Dispose() => Engine.Dispose();

@@ -59,6 +59,9 @@ public sealed record LlamaConfig
     /// <summary>Reward models only: T of σ(reward / T), or of σ((reward of a − reward of b) / T), that is calibrated; 1 where nobody measured it.</summary>
     public double RewardTemperature { get; init; } = 1;
 
+    /// <summary>Reward models only: the longest text, in tokens, of its training, which is what it reads by default; null: as many as it has positions.</summary>
+    public int? RewardMaxLength { get; init; }
+
     /// <summary>True: a trained <c>score.bias</c> [1] is stored beside <c>score.weight</c>.</summary>
     public bool ScoreBias { get; init; }
 

@@ -13,7 +13,7 @@ internal sealed class LlamaConfigReader(JsonObject root, string where)
         "architectures", "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
         "num_key_value_heads", "head_dim", "rms_norm_eps", "rope_theta", "rope_parameters", "rope_scaling", "max_position_embeddings",
         "tie_word_embeddings", "attention_bias", "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "hidden_act",
-        "num_labels", "id2label", "label2id", "rlhf_value_head", "rlhf_pooling", "rlhf_reward_gain", "rlhf_reward_bias", "rlhf_reward_temperature", "rlhf_score_bias",
+        "num_labels", "id2label", "label2id", "rlhf_value_head", "rlhf_pooling", "rlhf_reward_gain", "rlhf_reward_bias", "rlhf_reward_temperature", "rlhf_max_length", "rlhf_score_bias",
     ];
 
     private readonly List<string> _problems = [];
@@ -49,6 +49,7 @@ internal sealed class LlamaConfigReader(JsonObject root, string where)
             RewardGain = Number("rlhf_reward_gain") ?? 1,
             RewardBias = Number("rlhf_reward_bias") ?? 0,
             RewardTemperature = Number("rlhf_reward_temperature") ?? 1,
+            RewardMaxLength = Whole("rlhf_max_length"),
             ScoreBias = Flag("rlhf_score_bias") ?? false,
             Extra = Extra(),
         };

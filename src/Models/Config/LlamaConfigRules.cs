@@ -31,6 +31,8 @@ internal static class LlamaConfigRules
             problems.Add(Invariant($"rlhf_reward_gain is {config.RewardGain} and rlhf_reward_bias is {config.RewardBias}; both must be finite."));
         if (!(config.RewardTemperature > 0) || !double.IsFinite(config.RewardTemperature))
             problems.Add(Invariant($"rlhf_reward_temperature is {config.RewardTemperature}; it must be positive."));
+        if (config.RewardMaxLength is { } length && (length < 1 || length > config.MaxPositionEmbeddings))
+            problems.Add($"rlhf_max_length is {length}; it must be from 1 to max_position_embeddings ({config.MaxPositionEmbeddings}).");
         if (!Dtypes.Contains(config.TorchDtype))
             problems.Add($"torch_dtype is \"{config.TorchDtype}\"; it must be one of {string.Join(", ", Dtypes)}.");
         if (config.ModelType is not ("llama" or "qwen2"))

@@ -40,6 +40,7 @@ internal static class LlamaConfigWriter
             keys["rlhf_reward_gain"] = config.RewardGain;
             keys["rlhf_reward_bias"] = config.RewardBias;
             if (config.RewardTemperature != 1) keys["rlhf_reward_temperature"] = config.RewardTemperature;
+            if (config.RewardMaxLength is { } length) keys["rlhf_max_length"] = length;
             if (config.ScoreBias) keys["rlhf_score_bias"] = true;
         }
 

@@ -19,18 +19,21 @@ public static class StartModel
             ? LlamaModel.Load(folder, ModelHead.LanguageModel, TorchSharp.torch.device(device))
             : LlamaModel.Create(Config(architecture, tokenizer), seed, TorchSharp.torch.device(device));
 
-    /// <summary>A scalar model: a language model's trunk with a new head, an existing reward model, or a new model.</summary>
+    /// <summary>A scalar model: a language model's trunk with a new head, an existing reward model (which keeps its pooling), or a new model. As in Hugging Face, the head has no bias.</summary>
     public static LlamaModel Scalar(RewardModelConfig config, Tokenizer tokenizer)
     {
         TorchSharp.torch.Device device = TorchSharp.torch.device(config.Device);
-        RewardPooling pooling = config.Pooling == "last" ? RewardPooling.Last : RewardPooling.Mean;
-        if (config.Model.Length == 0)
-        {
-            LlamaConfig shape = Config(config.Architecture, tokenizer) with { Head = ModelHead.Scalar, RewardPooling = pooling, ScoreBias = true };
-            return LlamaModel.Create(shape, config.Seed, device);
-        }
+        bool isNew = config.Model.Length == 0, isReward = !isNew && LlamaConfig.Load(config.Model).Head == ModelHead.Scalar;
+        return isNew
+            ? LlamaModel.Create(Scalar(Config(config.Architecture, tokenizer)), config.Seed, device)
+            : LlamaModel.Load(config.Model, ModelHead.Scalar, device, Scalar);
 
-        return LlamaModel.Load(config.Model, ModelHead.Scalar, device, c => c.Head == ModelHead.Scalar ? c : c with { Head = ModelHead.Scalar, RewardPooling = pooling, ScoreBias = true });
+        LlamaConfig Scalar(LlamaConfig shape) => shape with
+        {
+            Head = ModelHead.Scalar,
+            RewardPooling = isReward ? shape.RewardPooling : config.Pooling == "last" ? RewardPooling.Last : RewardPooling.Mean,
+            RewardMaxLength = Math.Min(config.MaxLength, shape.MaxPositionEmbeddings),
+        };
     }
 
     private static LlamaConfig Config(ArchitectureConfig a, Tokenizer tokenizer) => new LlamaConfig

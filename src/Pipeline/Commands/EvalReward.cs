@@ -27,12 +27,12 @@ public static class EvalReward
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
-            RewardModelConfig config = CommonOptions.Of(parsed).Load<RewardModelConfig>();
+            CommonOptions common = CommonOptions.Of(parsed);
+            RewardModelConfig config = common.Load<RewardModelConfig>();
             using OnnxCopy folder = OnnxCopy.Of(parsed.GetValue(model)!);
             bool bySteps = config.Objective == RewardObjective.Process;
-            using RewardModel reward = new(folder.Path, threads: 1, use: bySteps ? RewardModelUse.TokenScores : RewardModelUse.Scores);
+            using RewardModel reward = new(folder.Path, threads: 1, Written(common) ? config.MaxLength : 0, bySteps ? RewardModelUse.TokenScores : RewardModelUse.Scores);
             using Tokenizer tokenizer = Tokenizer.Open(folder.Path);
-            int length = Math.Min(config.MaxLength, reward.MaxLength);
             string[] files = parsed.GetValue(data)!;
             TextWriter console = System.Console.Out;
             List<RewardExample> examples;
@@ -49,7 +49,7 @@ public static class EvalReward
             if (examples.Count == 0) throw new BadDataException("Nothing is held out to judge on: raise held_out_fraction, name held_out_data, or give --data FILE.");
             if (parsed.GetValue(rows) is > 0 and int most && most < examples.Count)
                 examples = [.. AddressedRandom.Permutation(examples.Count, config.Seed, 0xE7A2).Take(most).Order().Select(i => examples[i])];
-            (double[][] scores, int[][] lengths) = bySteps ? StepScores(reward, examples, config.Threads, cancellation) : TextScores(reward, examples, length, config.Threads, cancellation);
+            (double[][] scores, int[][] lengths) = bySteps ? StepScores(reward, examples, config.Threads, cancellation) : TextScores(reward, examples, reward.MaxLength, config.Threads, cancellation);
             RewardEvaluation result = RewardEvaluation.Of(config, examples, scores, lengths, reward.Temperature);
             if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Readable));
             else Print(result);
@@ -57,6 +57,8 @@ public static class EvalReward
         });
         return command;
     }
+
+    private static bool Written(CommonOptions common) => ConfigBinder.Written(common.Config, common.Set, "max_length") is not null;
 
     /// <returns>[examples][texts] scores and tokens.</returns>
     private static (double[][] Scores, int[][] Lengths) TextScores(RewardModel reward, List<RewardExample> examples, int length, int threads, CancellationToken cancellation)

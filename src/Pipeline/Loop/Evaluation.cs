@@ -66,6 +66,7 @@ public static class Sampling
         ForbiddenTokens = config.Generation.ForbiddenTokens,
         StopStrings = config.Generation.StopStrings,
         BatchSize = config.Generation.BatchSize,
+        PartResponses = config.Generation.PartResponses,
         Seed = config.Seed,
         Iteration = iteration,
     };

@@ -70,10 +70,10 @@ public static class ResumePoint
         }
     }
 
-    /// <summary>Leaves the listed files, and the windows of a scoring that was cut short; the seal goes first.</summary>
+    /// <summary>Leaves the listed files, and the parts of a generation and the windows of a scoring that were cut short; the seal goes first.</summary>
     private static void RemoveUnlisted(string folder, UnfinishedWork work)
     {
-        if (work.Files.Count == 0)
+        if (work.Files.Count == 0 && Directory.GetDirectories(folder, "*.parts", SearchOption.AllDirectories).Length == 0)
         {
             WholeFolder.Remove(folder);
             return;
@@ -87,7 +87,8 @@ public static class ResumePoint
             {
                 string name = Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '/');
                 bool isPrompts = Path.GetFileName(file).StartsWith("prompts", StringComparison.Ordinal) && !name.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal);
-                if (!isPrompts && !work.Files.Contains(name) && !name.EndsWith(".scores.partial", StringComparison.Ordinal)) File.Delete(file);
+                bool isPart = Path.GetDirectoryName(file)!.EndsWith(".parts", StringComparison.Ordinal) && !name.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal);
+                if (!isPrompts && !work.Files.Contains(name) && !name.EndsWith(".scores.partial", StringComparison.Ordinal) && !isPart) File.Delete(file);
             }
         });
     }

@@ -93,7 +93,8 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
         if (work?.Find(rollouts, policy) is not { } drawn)
         {
             work?.Forget(scored);
-            place.Enter(sampling.Iteration, RunPlace.Generation, "while responses were drawn; they are drawn again");
+            place.Enter(sampling.Iteration, RunPlace.Generation, prompts.Count * (long)sampling.SamplesPerPrompt > sampling.PartResponses
+                ? $"while responses were drawn; finished parts of {sampling.PartResponses} are kept" : "while responses were drawn; they are drawn again");
             PromptSchedule.Write(Path.Combine(folder, $"prompts{suffix}.jsonl"), prompts);
             long start = Stopwatch.GetTimestamp();
             generation.Run(prompts, sampling, rollouts, null, cancellation);

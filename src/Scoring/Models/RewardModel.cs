@@ -21,7 +21,7 @@ public sealed class RewardModel : IDisposable
 
     /// <param name="folder">ONNX folder with <c>rlhf_config.json</c>.</param>
     /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
-    /// <param name="maxLength">Longest text in tokens; longer ones keep BOS and their end. 0: as long as the model's positions.</param>
+    /// <param name="maxLength">Longest text in tokens, at most the model's positions; longer ones keep BOS and their end. 0: as in the model's training.</param>
     /// <param name="use">Which of the folder's graphs.</param>
     public RewardModel(string folder, int threads = 0, int maxLength = 0, RewardModelUse use = RewardModelUse.Scores)
     {
@@ -29,12 +29,14 @@ public sealed class RewardModel : IDisposable
         if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
         string config = Path.Combine(folder, "rlhf_config.json");
         if (!File.Exists(config)) throw new BadModelException($"{config}: file not found. A reward model is exported by 'rlhf-optimize reward-model' or './rlhf export'; a policy folder is none.");
-        int positions;
+        int positions, trained;
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
             positions = document.RootElement.GetProperty("max_length").GetInt32();
             if (positions < 1) throw new FormatException($"max_length is {positions}; it must be positive");
+            trained = document.RootElement.TryGetProperty("trained_length", out JsonElement length) ? length.GetInt32() : positions;
+            if (trained < 1 || trained > positions) throw new FormatException($"trained_length is {trained}; it must be from 1 to max_length ({positions})");
             string pooling = document.RootElement.TryGetProperty("pooling", out JsonElement named) ? named.GetString() ?? "" : "last";
             _isMean = pooling == "mean";
             if (pooling is not ("last" or "mean")) throw new FormatException($"pooling is '{pooling}'; it must be last or mean");
@@ -45,7 +47,7 @@ public sealed class RewardModel : IDisposable
             throw new BadModelException($"{config}: not a reward model's configuration ({e.Message}).", e);
         }
 
-        MaxLength = maxLength > 0 ? Math.Min(maxLength, positions) : positions;
+        MaxLength = maxLength > 0 ? Math.Min(maxLength, positions) : trained;
         _tokenizer = Tokenizer.Open(folder);
         _givesTokens = use == RewardModelUse.TokenScores || _isMean;
         try
@@ -69,6 +71,7 @@ public sealed class RewardModel : IDisposable
 
     public string Folder { get; }
 
+    /// <summary>Tokens of the longest text that is read whole.</summary>
     public int MaxLength { get; }
 
     internal Tokenizer Tokenizer => _tokenizer;

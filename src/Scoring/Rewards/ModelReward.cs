@@ -11,17 +11,19 @@ internal sealed class ModelReward : RewardSource
     private readonly string _transform;
     private readonly int _workers;
     private readonly string _per;
+    private readonly int _maxLength;
     private readonly DenseTexts[]? _dense; // [models] where tokens or steps are rewarded
 
     private ModelReward(RewardSourceConfig config, string name, IReadOnlyList<RewardModel> models, EnsembleRule ensemble, int workers)
         : base(name, config.Weight)
     {
         (_models, _ensemble, _responseOnly, _transform, _workers) = (models, ensemble, config.Input == RewardInput.Response, config.Transform, workers);
+        _maxLength = config.MaxLength;
         _per = config.Per == RewardPer.Step ? "step " + config.StepDelimiter : config.Per.ToString();
         if (config.Per != RewardPer.Sequence) _dense = [.. models.Select(m => new DenseTexts(name, m, config.Per, config.StepDelimiter, _responseOnly))];
     }
 
-    internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} {_per} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
+    internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} {_per} {_maxLength} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
 
     /// <summary>The model is a folder, or <c>mean(DIR, DIR)</c>, <c>min(…)</c>, <c>mean-std*λ(…)</c>.</summary>
     public static ModelReward Open(RewardSourceConfig config, int threads)
@@ -38,7 +40,7 @@ internal sealed class ModelReward : RewardSource
         var models = new List<RewardModel>();
         try
         {
-            foreach (string folder in folders) models.Add(new RewardModel(folder, threads: 1, use: use)); // batches run side by side
+            foreach (string folder in folders) models.Add(new RewardModel(folder, threads: 1, config.MaxLength, use)); // batches run side by side
             string name = config.Name.Length > 0 ? config.Name : isEnsemble ? "ensemble" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(text)));
             return new ModelReward(config, name, models, ensemble, BatchWorkers.Count(threads));
         }

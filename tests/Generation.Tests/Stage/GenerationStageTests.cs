@@ -112,6 +112,61 @@ public sealed class GenerationStageTests
         Assert.That(Directory.GetFiles(_folder).Select(Path.GetFileName), Is.EqualTo(["prompts.jsonl"]));
     }
 
+    /// <summary>Stopped after each part in turn, and once within one: what was finished is taken, and the file is that of a job that was left alone.</summary>
+    [Test]
+    public void AStoppedJobGoesOnAfterItsLastPart()
+    {
+        string prompts = WritePrompts(11), whole = In("whole.parquet"), stopped = In("stopped.parquet");
+        string policy = TestPolicies.Stories260K().Path;
+        SamplingOptions sampling = new() { SamplesPerPrompt = 2, MaxNewTokens = 16, Seed = 5, BatchSize = 3, PartResponses = 6 };
+        using (GenerationStage alone = GenerationStage.Open(policy, threads: 2)) alone.Run(PromptFile.Read(prompts), sampling, whole);
+        Assert.That(RolloutFile.Read(whole).Select(r => (r.PromptId, r.SampleId)), Is.EqualTo(Enumerable.Range(0, 22).Select(i => ($"{i / 2}", i % 2))));
+        foreach (int stop in (int[])[8, 14, 18]) // of 22 rows; parts end after 6, 12 and 18
+        {
+            using CancellationTokenSource source = new();
+            using GenerationStage stage = GenerationStage.Open(policy, threads: 2);
+            int rows = 0;
+            string told = Assert.Throws<InterruptedException>(() => stage.Run(PromptFile.Read(prompts), sampling, stopped, _ => { if (++rows == stop) source.Cancel(); }, source.Token))!.Message;
+            Assert.That(told, Does.StartWith($"Interrupted after {(stop == 18 ? 12 : stop / 6 * 6)} responses, which are kept."));
+            Assert.That(stopped, Does.Not.Exist);
+        }
+
+        using GenerationStage last = GenerationStage.Open(policy, threads: 2);
+        Assert.That(Directory.GetFiles(stopped + ".parts"), Has.Length.EqualTo(2));
+        GenerationSummary summary = last.Run(PromptFile.Read(prompts), sampling, stopped);
+        Assert.That(File.ReadAllBytes(stopped), Is.EqualTo(File.ReadAllBytes(whole)));
+        Assert.That(stopped + ".parts", Does.Not.Exist);
+        Assert.That(summary.Responses, Is.EqualTo(22));
+        Assert.That(summary.KeptTokens, Is.EqualTo(RolloutFile.Read(whole).Take(12).Sum(r => r.ResponseTokens.Length)));
+    }
+
+    /// <summary>Parts of another seed, other prompts or other weights are not taken.</summary>
+    [TestCase("seed")]
+    [TestCase("prompts")]
+    [TestCase("policy")]
+    public void PartsOfAnotherJobAreNotTaken(string other)
+    {
+        SamplingOptions sampling = new() { MaxNewTokens = 8, BatchSize = 3, PartResponses = 4 };
+        string before = File.ReadAllText(WritePrompts(12)), output = In("o.parquet");
+        using CancellationTokenSource source = new();
+        using (GenerationStage stage = GenerationStage.Open(TestPolicies.Stories260K().Path, threads: 2))
+        {
+            int rows = 0;
+            SamplingOptions first = other == "seed" ? sampling with { Seed = 9 } : sampling;
+            if (other == "prompts") File.WriteAllText(In("prompts.jsonl"), before.Replace("little", "small", StringComparison.Ordinal));
+            Assert.Throws<InterruptedException>(() => stage.Run(PromptFile.Read(In("prompts.jsonl")), first, output, _ => { if (++rows == 9) source.Cancel(); }, source.Token));
+        }
+
+        File.WriteAllText(In("prompts.jsonl"), before);
+        string policy = other == "policy" ? TestPolicies.Random(512, 8).Path : TestPolicies.Stories260K().Path;
+        using GenerationStage now = GenerationStage.Open(policy, threads: 2);
+        GenerationSummary summary = now.Run(PromptFile.Read(In("prompts.jsonl")), sampling, output);
+        Assert.That(summary.KeptTokens, Is.Zero);
+        now.Run(PromptFile.Read(In("prompts.jsonl")), sampling, In("alone.parquet"));
+        Assert.That(File.ReadAllBytes(output), Is.EqualTo(File.ReadAllBytes(In("alone.parquet"))));
+    }
+
+    [TestCase("--part-responses 0", 2, "part_responses is 0")]
     [TestCase("--temperature 0 --top-p 3", 2, "temperature is 0")]
     [TestCase("--shard 3/3", 2, "--shard is '3/3'")]
     [TestCase("--engine torch", 2, "torch")]

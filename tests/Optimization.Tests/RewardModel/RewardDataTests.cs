@@ -211,6 +211,23 @@ public sealed class RewardDataTests : FolderTest
         Assert.That(() => RewardModelStage.Run(config with { Calibrate = true }, default), Throws.TypeOf<ConfigurationException>());
     }
 
+    /// <summary>A trunk gets the configured head; a reward model keeps its own; both remember how long the texts were.</summary>
+    [Test]
+    public void PoolingIsThatOfTheConfigurationOrOfTheRewardModel([Values("last", "mean")] string pooling)
+    {
+        using (LlamaModel trunk = LlamaModel.Create(Tiny.Config with { Head = ModelHead.LanguageModel, MaxPositionEmbeddings = 64 }, 3)) trunk.Save(At("trunk"));
+        RewardPooling wanted = pooling == "mean" ? RewardPooling.Mean : RewardPooling.Last, other = pooling == "mean" ? RewardPooling.Last : RewardPooling.Mean;
+        var config = new RewardModelConfig { Model = At("trunk"), Pooling = pooling, MaxLength = 9 };
+        using (LlamaModel model = StartModel.Scalar(config, _tokenizer))
+        {
+            Assert.That((model.Config.RewardPooling, model.Config.RewardMaxLength, model.Config.ScoreBias), Is.EqualTo((wanted, 9, false)));
+            model.Save(At("reward"));
+        }
+
+        using LlamaModel again = StartModel.Scalar(config with { Model = At("reward"), Pooling = other == RewardPooling.Mean ? "mean" : "last", MaxLength = 12 }, _tokenizer);
+        Assert.That((again.Config.RewardPooling, again.Config.RewardMaxLength), Is.EqualTo((wanted, 12)));
+    }
+
     // r′ = 2r + 3 of r = 4s + 1, T = 5: 8s + 5 and σ(Δr′/10) = σ(Δr/5).
     [Test]
     public void ScalingComposes()

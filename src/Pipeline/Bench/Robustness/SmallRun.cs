@@ -30,7 +30,8 @@ public static class SmallRun
               prompts_per_iteration: 24
               max_new_tokens: 16
               temperature: 0.7
-              batch_size: 12
+              batch_size: 6
+              part_responses: 8
             scoring:
               rewards:
                 - { name: positive, model: {{root}}/models/reward-imdb, transform: sigmoid }
