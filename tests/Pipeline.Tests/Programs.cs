@@ -41,9 +41,11 @@ internal static class Programs
     }
 
     /// <summary>Starts `rlhf` and kills it (SIGKILL) as soon as a path exists. False when it ended before.</summary>
-    public static bool KillWhenThere(string path, params string[] args)
+    public static bool KillWhenThere(string path, params string[] args) => KillWhenThere(Dll("Pipeline", "rlhf"), path, args);
+
+    public static bool KillWhenThere(string program, string path, string[] args)
     {
-        using Process process = Start("dotnet", [Dll("Pipeline", "rlhf"), .. args]);
+        using Process process = Start("dotnet", [program, .. args]);
         Task<string> error = process.StandardError.ReadToEndAsync(), output = process.StandardOutput.ReadToEndAsync();
         var clock = Stopwatch.StartNew();
         while (!process.HasExited && clock.Elapsed < Patience && !Path.Exists(path)) Thread.Sleep(1);

@@ -56,6 +56,18 @@ public sealed class ResumePointTests
         Assert.That(ResumePoint.Find(_run, restart: false), Is.EqualTo(2));
     }
 
+    /// <summary>Whole parts of a generation that was cut short stay; the one that was being written goes.</summary>
+    [Test]
+    public void FinishedPartsOfAGenerationStay()
+    {
+        string parts = Directory.CreateDirectory(Path.Combine(_run.Iteration(4).Folder, "rollouts.parquet.parts")).FullName;
+        File.WriteAllText(Path.Combine(parts, "000000-a.parquet"), "whole");
+        File.WriteAllText(Path.Combine(parts, "000001-b.parquet.partial"), "half");
+        File.WriteAllText(Path.Combine(_run.Iteration(4).Folder, "rollouts.parquet.partial"), "half");
+        ResumePoint.RemoveAfter(_run, 3);
+        Assert.That(Directory.GetFiles(_run.Iteration(4).Folder, "*", SearchOption.AllDirectories).Select(Path.GetFileName), Is.EqualTo(["000000-a.parquet"]));
+    }
+
     [Test]
     public void ADamagedLineOfMetricsFallsBackToBeforeIt()
     {

@@ -21,6 +21,26 @@ public sealed class StagesByHandTests
         Folders.AreEqual(checkpoint, Path.Combine(TinyRun.Run, "checkpoints", "0001"));
     }
 
+    /// <summary>Killed while it trains, the same command goes on where it stopped and ends with the loop's bytes.</summary>
+    [Test]
+    public void AKilledOptimizationGoesOnWithinTheIteration()
+    {
+        string folder = TinyRun.NewFolder("optimize killed"), checkpoint = Path.Combine(folder, "checkpoint"), trajectories = Path.Combine(folder, "trajectories.parquet");
+        string[] args =
+        [
+            "ppo", "--config", TinyRun.Config, "--set", "checkpoint_minutes=1e-6", "--in", TinyRun.Iteration(1, "scored.parquet"), "--trajectories", trajectories,
+            "--policy-out", Path.Combine(folder, "policy"), "--checkpoint-out", checkpoint,
+        ];
+        bool killed = Programs.KillWhenThere(Programs.Dll("Optimization", "rlhf-optimize"), Path.Combine(checkpoint + ".unfinished", "files.json"), args) && !Directory.Exists(checkpoint);
+        Ended last = Programs.Optimize(args);
+        Done(last);
+        if (killed) Assert.That(last.Error, Does.Match(@"iteration 1 goes on (before the first of 4 minibatches|after minibatch [1-4] of 4)\."));
+        Same(trajectories, TinyRun.Iteration(1, "trajectories.parquet"));
+        Folders.AreEqual(Path.Combine(folder, "policy"), TinyRun.Iteration(1, "policy"));
+        Folders.AreEqual(checkpoint, Path.Combine(TinyRun.Run, "checkpoints", "0001"));
+        Assert.That(checkpoint + ".unfinished", Does.Not.Exist);
+    }
+
     [Test]
     public void GenerateTakesItsOptionsFromTheRunsConfiguration()
     {

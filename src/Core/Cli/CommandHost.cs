@@ -27,8 +27,8 @@ public static class CommandHost
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0) return TellParseErrors(parsed, error);
         LogLevel level = CommonOptions.Of(parsed).LogLevel;
-        Log.Level = level;
-        Log.Writer = error;
+        (LogLevel Level, TextWriter Writer) before = (Log.Level, Log.Writer);
+        (Log.Level, Log.Writer) = (level, error);
         using InterruptSignals signals = new(error);
         try
         {
@@ -44,6 +44,10 @@ public static class CommandHost
         catch (Exception exception)
         {
             return Explain(exception, level, error);
+        }
+        finally
+        {
+            (Log.Level, Log.Writer) = before; // a test's writer does not outlive its command
         }
     }
 

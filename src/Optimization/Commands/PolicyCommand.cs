@@ -44,20 +44,39 @@ public static class PolicyCommand
                 return Task.FromResult((int)ExitCode.Done);
             }
 
-            PolicyMetrics metrics;
-            using (var bar = new ProgressReport("optimizing", PolicySession.PlannedSteps(run, rows.Count), "steps"))
-            {
-                metrics = session.Iterate(file, rows, parsed.GetValue(trajectories)!, (_, _) => bar.Advance(), cancellation, others);
-            }
-
+            string output = parsed.GetValue(checkpoint)!, unfinished = Path.TrimEndingDirectorySeparator(output) + ".unfinished";
+            string inputs = string.Join('\n', TrainingInputs.Hashes([file, parsed.GetValue(from) ?? run.Policy, parsed.GetValue(greedy) ?? "", parsed.GetValue(reference) ?? ""]).Select(i => $"{i.Key} {i.Value}"));
+            var keeper = new IterationKeeper(
+                unfinished, session.State.Iteration + 1, Sha256.OfText(ConfigWriter.ToYaml(run) + inputs), TimeSpan.FromMinutes(run.CheckpointMinutes), new PolicySnapshot());
+            PolicyMetrics metrics = Train(session, run, file, rows, parsed.GetValue(trajectories)!, others, keeper, cancellation);
             ExportedPolicy exported = session.ExportPolicy(parsed.GetValue(policy)!);
-            session.SaveCheckpoint(parsed.GetValue(checkpoint)!);
+            session.SaveCheckpoint(output);
+            WholeFolder.Remove(unfinished);
             var table = new ConsoleTable("metric", "value") { Title = $"iteration {session.State.Iteration} of {run.Method.Title}: {rows.Count:N0} responses" };
             foreach ((string name, double value) in metrics.ToDictionary().Concat(exported.ToDictionary())) table.Add(name, value.ToString("G5", System.Globalization.CultureInfo.InvariantCulture));
             table.Print();
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
+    }
+
+    private static PolicyMetrics Train(
+        PolicySession session, RunConfig run, string file, List<ScoredRollout> rows, string trajectories, PromptScores others, IterationKeeper keeper, CancellationToken cancellation)
+    {
+        using var bar = new ProgressReport("optimizing", PolicySession.PlannedSteps(run, rows.Count), "steps");
+        int before = 0;
+        try
+        {
+            return session.Iterate(file, rows, trajectories, (done, _) =>
+            {
+                bar.Advance(done - before);
+                before = done;
+            }, cancellation, others, keeper);
+        }
+        catch (OperationCanceledException) when (keeper.Kept is { } kept)
+        {
+            throw new InterruptedException($"Stopped {kept}, checkpointed. The same command goes on from there.");
+        }
     }
 
     /// <summary>The configuration with the command's method; one that names another method is a contradiction.</summary>
