@@ -82,7 +82,10 @@ public static class ScoreCommand
         using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads, outside);
         if (dryRun)
         {
-            System.Console.WriteLine($"would score {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
+            using var rows = new ScoringRows(job, []);
+            long count = rows.Count();
+            if (job.Shard is { } part) count = part.Range(count).Count;
+            System.Console.WriteLine($"would score {count:N0} rows of {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
             return;
         }
 

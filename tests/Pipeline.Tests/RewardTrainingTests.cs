@@ -238,9 +238,12 @@ public sealed class RewardTrainingTests
     [Test]
     public void TheBenchTellsWhatItWouldDoAndThatTheReviewsAreMissing()
     {
-        Ended dry = Programs.Rlhf("bench", "hacking", "--dry-run");
+        string labels = Path.Combine(s_folder, "labels.yaml");
+        File.WriteAllText(labels, "objective: binary\ndata: [labels.yaml]\n");
+        Ended dry = Programs.Rlhf("bench", "hacking", "--dry-run", "--without-during", "--set", $"reward_training.config={labels}");
         Assert.That(dry.Code, Is.Zero, dry.ToString());
-        Assert.That(dry.Output, Does.Contain("would run configs/hacking-trained.yaml three times"));
+        Assert.That(dry.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(5), "one run, three ways of mending, the run again");
+        Assert.That(dry.Output, Does.Contain("would run configs/hacking.yaml, pushed").And.Contain("mended with both in 80 steps").And.Not.Contain("hacking-trained"));
         string missing = Path.Combine(s_folder, "missing.yaml");
         File.WriteAllText(missing, "objective: binary\ndata: [no-reviews.jsonl.gz]\n");
         Ended ended = Programs.Rlhf("bench", "hacking", "--out", Path.Combine(s_folder, "bench"), "--set", $"reward_training.config={missing}");

@@ -2,7 +2,27 @@ using System.CommandLine;
 
 namespace Rlhf.Core;
 
-/// <summary>The options that every command has, and their values.</summary>
+/// <summary>Which of the <see cref="CommonOptions"/> a command reads, and so offers.</summary>
+[Flags]
+public enum Offered
+{
+    /// <summary>--log-level, which every command has.</summary>
+    LogLevel = 0,
+
+    /// <summary>--dry-run: the command makes files, and can say which without making them.</summary>
+    DryRun = 1,
+
+    /// <summary>--set: the command has a configuration.</summary>
+    Set = 2,
+
+    /// <summary>--config: the command reads it from a file.</summary>
+    Config = 4,
+
+    /// <summary>Everything.</summary>
+    All = DryRun | Set | Config,
+}
+
+/// <summary>The options that commands share, and their values.</summary>
 /// <param name="Config">The YAML file, or null.</param>
 /// <param name="Set">Each <c>key=value</c>, in the order given.</param>
 /// <param name="DryRun">Check everything, do nothing.</param>
@@ -35,13 +55,13 @@ public sealed record CommonOptions(string? Config, IReadOnlyList<string> Set, bo
         Recursive = true,
     };
 
-    /// <summary>Adds --set, --dry-run and --log-level, and --config where <paramref name="withConfig"/>.</summary>
-    public static T AddTo<T>(T command, bool withConfig = true)
+    /// <summary>Adds --log-level and what else is <paramref name="offered"/>: only options that the command honours.</summary>
+    public static T AddTo<T>(T command, Offered offered = Offered.All)
         where T : Command
     {
-        if (withConfig) command.Options.Add(ConfigOption);
-        command.Options.Add(SetOption);
-        command.Options.Add(DryRunOption);
+        if (offered.HasFlag(Offered.Config)) command.Options.Add(ConfigOption);
+        if (offered.HasFlag(Offered.Set)) command.Options.Add(SetOption);
+        if (offered.HasFlag(Offered.DryRun)) command.Options.Add(DryRunOption);
         command.Options.Add(LogLevelOption);
         return command;
     }
@@ -49,8 +69,8 @@ public sealed record CommonOptions(string? Config, IReadOnlyList<string> Set, bo
     /// <summary>The values given; defaults for options that the command does not have.</summary>
     public static CommonOptions Of(ParseResult result) => new(
         result.GetResult(ConfigOption) is null ? null : result.GetValue(ConfigOption),
-        result.GetValue(SetOption) ?? [],
-        result.GetValue(DryRunOption),
+        result.GetResult(SetOption) is null ? [] : result.GetValue(SetOption) ?? [],
+        result.GetResult(DryRunOption) is not null && result.GetValue(DryRunOption),
         result.GetResult(LogLevelOption) is null ? LogLevel.Info : result.GetValue(LogLevelOption));
 
     /// <summary>Loads <typeparamref name="T"/> from --config and --set.</summary>

@@ -22,11 +22,17 @@ public static class RunReport
     /// <exception cref="BadDataException">A file cannot be read or written.</exception>
     public static void Rewrite(RunDirectory run, string? path = null)
     {
+        ReportWriter.Write(path ?? run.ReportPath, Read(run));
+    }
+
+    /// <summary>What the page is made of, from the files of the run.</summary>
+    public static ReportData Read(RunDirectory run)
+    {
         string draft = Path.Combine(run.Root, DraftName);
         ReportData data = File.Exists(draft)
             ? RunJson.Read<ReportData>(draft)
             : new ReportData { Title = Path.GetFileName(run.Root), Summary = "The run has not finished an evaluation yet; these are its curves so far." };
-        ReportWriter.Write(path ?? run.ReportPath, Compose(run, data));
+        return Compose(run, data);
     }
 
     /// <summary>Adds metrics, configuration and environment from the directory where <paramref name="draft"/> has none.</summary>

@@ -13,12 +13,20 @@ public static class ExportCommand
         var model = new Option<string>("--model") { Description = "Hugging Face folder: config.json, *.safetensors, tokenizer.json.", HelpName = "DIR", Required = true };
         var output = new Option<string>("--out") { Description = "ONNX folder; replaced when it is there.", HelpName = "DIR", Required = true };
         var command = new Command("export", "Exports a policy or a reward model to an ONNX folder.") { model, output };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>
         {
             string from = parsed.GetValue(model)!, to = parsed.GetValue(output)!;
-            if (CommonOptions.Of(parsed).DryRun) LlamaConfig.Load(from);
-            else ModelExport.Folder(from, to);
+            if (CommonOptions.Of(parsed).DryRun)
+            {
+                using LlamaModel loaded = LlamaModel.Load(from, null, trainable: false);
+                Console.WriteLine($"would export {loaded.Parameters.Count:N0} parameters of {from} → {to}");
+            }
+            else
+            {
+                ModelExport.Folder(from, to);
+            }
+
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

@@ -22,7 +22,7 @@ public static class PairsCommand
         var margin = new Option<double>("--min-margin") { Description = "Leave out pairs whose scores differ by no more than this.", DefaultValueFactory = _ => 0 };
         var most = new Option<int>("--pairs-per-prompt") { Description = "Best against worst, then second best against second worst, and so on, up to this many.", DefaultValueFactory = _ => 1 };
         var command = new Command("pairs", "Makes preference pairs from scored samples: the best against the worst of each prompt.") { input, output, margin, most };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>
         {
             double least = parsed.GetValue(margin);

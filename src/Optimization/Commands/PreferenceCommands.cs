@@ -32,8 +32,7 @@ public static class PreferenceCommands
                 throw new ConfigurationException($"{common.Config ?? "--set"}: method is {found}; the command is {name}. Run rlhf-optimize {found}, or take configs/{name}.yaml.");
             }
 
-            if (common.DryRun) Console.Write(ConfigWriter.ToYaml(config));
-            else OptimizeCommand.Run(name, config, parsed, () => PreferenceStage.Run(config, cancellation));
+            OptimizeCommand.Run(name, config, parsed, () => PreferenceStage.Run(config, cancellation), () => PreferenceStage.Check(config, cancellation));
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

@@ -19,7 +19,7 @@ public static class RankingsCommand
         var held = new Option<double>("--held-out-fraction") { Description = "Share of the rankings held out.", DefaultValueFactory = _ => 0.1 };
         var seed = new Option<ulong>("--seed") { Description = "Seed of grouping and hold-out.", DefaultValueFactory = _ => 1 };
         var command = new Command("rankings", "Makes comparisons from ratings: rankings of K texts with different scores, and the pairs of the same rankings.") { input, output, text, score, prompt, size, most, held, seed };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>
         {
             int k = parsed.GetValue(size), limit = parsed.GetValue(most);

@@ -18,18 +18,23 @@ public static class TokenizerCommand
         var seed = new Option<ulong>("--seed") { Description = "Seed of the hold-out.", DefaultValueFactory = _ => 1 };
         var replace = new Option<string[]>("--replace") { Description = "FROM=TO: text replaced before counting; \\n is a line break.", DefaultValueFactory = _ => [] };
         var command = new Command("tokenizer", "Learns a byte-level BPE tokenizer from text.") { data, column, size, output, length, held, seed, replace };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
             int vocabulary = parsed.GetValue(size);
             if (vocabulary < 259) throw new ConfigurationException($"--vocabulary-size is {vocabulary}; it must be at least 259: three special tokens and 256 bytes.");
             Dictionary<string, string> replacements = parsed.GetValue(replace)!.Select(Pair).ToDictionary(p => p.From, p => p.To);
-            if (CommonOptions.Of(parsed).DryRun) return Task.FromResult((int)ExitCode.Done);
             var words = new WordCounter();
             foreach (TextRows.Row row in TextRows.Read(parsed.GetValue(data)!, [parsed.GetValue(column)!], replacements))
             {
                 cancellation.ThrowIfCancellationRequested();
                 if (row.Texts[0] is { } text && !HoldOut.Contains(row.Number, parsed.GetValue(held), parsed.GetValue(seed))) words.Add(text);
+            }
+
+            if (CommonOptions.Of(parsed).DryRun)
+            {
+                Console.WriteLine($"would learn {vocabulary:N0} pieces from {words.Characters:N0} characters → {parsed.GetValue(output)}");
+                return Task.FromResult((int)ExitCode.Done);
             }
 
             BpeModel model = BpeTrainer.Train(words.Counts, new BpeTrainerOptions(vocabulary));

@@ -12,7 +12,13 @@ public static class IlqlStage
     private const uint OrderSalt = 0x11C;
 
     /// <returns>Parts of the held-out loss at the end.</returns>
-    public static IlqlLoss Run(IlqlConfig config, CancellationToken cancellation)
+    public static IlqlLoss Run(IlqlConfig config, CancellationToken cancellation) => Run(config, checkOnly: false, cancellation);
+
+    /// <summary>Reads everything that the training would read, and tells it; trains and writes nothing.</summary>
+    /// <exception cref="RlhfException">What <see cref="Run(IlqlConfig, CancellationToken)"/> would refuse.</exception>
+    public static void Check(IlqlConfig config, CancellationToken cancellation) => Run(config, checkOnly: true, cancellation);
+
+    private static IlqlLoss Run(IlqlConfig config, bool checkOnly, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
         ScoredGroups samples = ScoredGroups.Read(config.Data);
@@ -22,6 +28,7 @@ public static class IlqlStage
         if (File.Exists(Path.Combine(config.Model, IlqlHeads.FileName))) heads.Load(config.Model);
         IlqlData data = IlqlData.Of(samples, config, model.Config);
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters and {heads.Parameters.Count:N0} in the heads; data: {data.Training.Count:N0} responses for training, {data.HeldOut.Count:N0} held out");
+        if (checkOnly) return default;
         return Train(config, data, model, heads, cancellation);
     }
 

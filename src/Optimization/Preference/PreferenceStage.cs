@@ -13,7 +13,13 @@ public static class PreferenceStage
     private const uint OrderSalt = 0x9EF;
 
     /// <returns>Held-out sums of the trained policy.</returns>
-    public static PreferenceLossSums Run(PreferenceConfig config, CancellationToken cancellation)
+    public static PreferenceLossSums Run(PreferenceConfig config, CancellationToken cancellation) => Run(config, checkOnly: false, cancellation);
+
+    /// <summary>Reads everything that the training would read, and tells it; trains and writes nothing.</summary>
+    /// <exception cref="RlhfException">What <see cref="Run(PreferenceConfig, CancellationToken)"/> would refuse.</exception>
+    public static void Check(PreferenceConfig config, CancellationToken cancellation) => Run(config, checkOnly: true, cancellation);
+
+    private static PreferenceLossSums Run(PreferenceConfig config, bool checkOnly, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
         using Tokenizer tokenizer = Tokenizer.Open(config.Model);
@@ -22,6 +28,12 @@ public static class PreferenceStage
         using LlamaModel model = LlamaModel.Load(config.Model, ModelHead.LanguageModel, where);
         CheckFits(config, data, model.Config);
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.Training.Count:N0} preferences for training, {data.HeldOut.Count:N0} held out");
+        if (checkOnly)
+        {
+            Reference(config, model, where)?.Dispose();
+            return default;
+        }
+
         if (PreferenceObjectives.Of(config).NeedsReference) ScoreReference(config, model, data, where, cancellation);
 
         using var trainer = new PreferenceTrainer(model, config);
@@ -59,14 +71,18 @@ public static class PreferenceStage
 
     internal static string Name(PreferenceConfig config) => config.Method.ToString().ToLowerInvariant();
 
+    /// <summary>The reference where it is another model than the policy at the start, and where the method has one.</summary>
+    private static LlamaModel? Reference(PreferenceConfig config, LlamaModel policy, Device where)
+    {
+        if (config.Reference.Length == 0 || !PreferenceObjectives.Of(config).NeedsReference) return null;
+        int tokens = LlamaConfig.Load(config.Reference).VocabSize;
+        if (tokens == policy.Config.VocabSize) return LlamaModel.Load(config.Reference, ModelHead.LanguageModel, where, trainable: false);
+        throw new BadModelException($"reference: {config.Reference} has {tokens} tokens, the policy {policy.Config.VocabSize}; both must read the same tokens.");
+    }
+
     private static void ScoreReference(PreferenceConfig config, LlamaModel policy, PreferenceData data, Device where, CancellationToken cancellation)
     {
-        using LlamaModel? other = config.Reference.Length > 0 ? LlamaModel.Load(config.Reference, ModelHead.LanguageModel, where, trainable: false) : null;
-        if (other is not null && other.Config.VocabSize != policy.Config.VocabSize)
-        {
-            throw new BadModelException($"reference: {config.Reference} has {other.Config.VocabSize} tokens, the policy {policy.Config.VocabSize}; both must read the same tokens.");
-        }
-
+        using LlamaModel? other = Reference(config, policy, where);
         PreferenceExample[] all = [.. data.Training, .. data.HeldOut];
         using var bar = new ProgressReport("reference log-probs", all.Length, "preferences");
         int told = 0;

@@ -21,6 +21,10 @@ public static class QaFeedback
     /// <param name="Faulty">Those of them in which an error was marked.</param>
     public sealed record Summary(int Questions, int TiedBest, int Pairs, int Sentences, int Faulty);
 
+    /// <summary>Questions of a file, every one of them read.</summary>
+    /// <exception cref="BadDataException">The file is missing or not of this form.</exception>
+    public static int Count(string file) => Read(file).Count();
+
     /// <summary>
     /// Writes train and held-out files of three kinds, split by question: <see cref="ComparisonFiles"/> (a ranking by wins, a tie ½ each), and
     /// <c>steps.*.jsonl</c> (prompt, steps, step_labels: 1 where no error was marked in the sentence).

@@ -12,7 +12,13 @@ public static class RewardModelStage
     private const uint OrderSalt = 0x2E3;
 
     /// <returns>Held-out accuracy (labels, comparisons) or R² (scores) of the saved model.</returns>
-    public static double Run(RewardModelConfig config, CancellationToken cancellation)
+    public static double Run(RewardModelConfig config, CancellationToken cancellation) => Run(config, checkOnly: false, cancellation);
+
+    /// <summary>Reads everything that the training would read, and tells it; trains and writes nothing.</summary>
+    /// <exception cref="RlhfException">What <see cref="Run(RewardModelConfig, CancellationToken)"/> would refuse.</exception>
+    public static void Check(RewardModelConfig config, CancellationToken cancellation) => Run(config, checkOnly: true, cancellation);
+
+    private static double Run(RewardModelConfig config, bool checkOnly, CancellationToken cancellation)
     {
         RewardFinish.Check(config);
         TorchThreads.Apply(config.Threads);
@@ -27,6 +33,7 @@ public static class RewardModelStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {training.Count:N0} examples for training, {heldOut.Count:N0} held out");
+        if (checkOnly) return double.NaN;
         using var trainer = new RewardModelTrainer(model, config);
         List<RewardExample> sample = RewardData.Sample(heldOut, config.EvaluateRows, config.Seed);
         var order = new EpochOrder(training.Count, config.Seed, OrderSalt);

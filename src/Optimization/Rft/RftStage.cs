@@ -13,7 +13,13 @@ public static class RftStage
     internal const string Name = "rft";
 
     /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
-    public static double Run(RftConfig config, CancellationToken cancellation)
+    public static double Run(RftConfig config, CancellationToken cancellation) => Run(config, checkOnly: false, cancellation);
+
+    /// <summary>Reads everything that the training would read, and tells it; trains and writes nothing.</summary>
+    /// <exception cref="RlhfException">What <see cref="Run(RftConfig, CancellationToken)"/> would refuse.</exception>
+    public static void Check(RftConfig config, CancellationToken cancellation) => Run(config, checkOnly: true, cancellation);
+
+    private static double Run(RftConfig config, bool checkOnly, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
         ScoredGroups samples = ScoredGroups.Read(config.Data);
@@ -21,6 +27,7 @@ public static class RftStage
         RftData data = RftData.Of(samples, config, model.Config);
         Console.WriteLine(
             $"model: {model.Parameters.Count:N0} parameters; data: {data.Training.Count:N0} of {samples.Rows.Count:N0} samples for training, {data.HeldOut.Count:N0} held out; mean score {data.AllScore:G4}, kept {data.KeptScore:G4}");
+        if (checkOnly) return double.NaN;
         TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, config.Model]);
         return SftStage.Train(Sft(config), new SftData(data.Training, data.HeldOut, config.Seed), model, config.Model, Name, checkpoint, config.Export, cancellation);
     }

@@ -11,7 +11,13 @@ public static class SftStage
     internal const string Name = "sft";
 
     /// <returns>Held-out loss in nats per token at the end; NaN when nothing is held out.</returns>
-    public static double Run(SftConfig config, CancellationToken cancellation)
+    public static double Run(SftConfig config, CancellationToken cancellation) => Run(config, checkOnly: false, cancellation);
+
+    /// <summary>Reads everything that the training would read, and tells it; trains and writes nothing.</summary>
+    /// <exception cref="RlhfException">What <see cref="Run(SftConfig, CancellationToken)"/> would refuse.</exception>
+    public static void Check(SftConfig config, CancellationToken cancellation) => Run(config, checkOnly: true, cancellation);
+
+    private static double Run(SftConfig config, bool checkOnly, CancellationToken cancellation)
     {
         TorchThreads.Apply(config.Threads);
         string tokenizerFolder = StartModel.TokenizerFolder(config.Tokenizer, config.Model);
@@ -24,6 +30,7 @@ public static class SftStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {data.TrainingTokens:N0} tokens for training, {data.HeldOutTokens:N0} held out");
+        if (checkOnly) return double.NaN;
         TrainingCheckpoint checkpoint = TrainingCheckpoint.Of(Name, config, [.. config.Data, config.Model, tokenizerFolder]);
         return Train(config, data, model, tokenizerFolder, Name, checkpoint, config.Export, cancellation);
     }

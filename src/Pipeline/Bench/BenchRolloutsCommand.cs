@@ -18,6 +18,7 @@ public static class BenchRolloutsCommand
         Option<int> longRun = new("--long-run", "--long") { Description = "Responses of the long run; 0: none.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
         Option<bool> json = new("--json") { Description = "Print JSON instead of tables." };
         Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, only, longRun, json };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             BenchRolloutsOptions options = new()

@@ -33,6 +33,7 @@ public static class BenchScoringCommand
         {
             model, reference, data, column, rows, slices, referenceRows, stream, streamModel, prompts, responses, promptTokens, responseTokens, tokens, threads, json,
         };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             ScoringBenchOptions options = new()

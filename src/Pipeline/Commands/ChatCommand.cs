@@ -14,7 +14,7 @@ public static class ChatCommand
         var temperature = new Option<double>("--temperature") { Description = "Sampling temperature.", DefaultValueFactory = _ => 1 };
         var seed = new Option<ulong>("--seed") { Description = "Seed.", DefaultValueFactory = _ => 1 };
         var command = new Command("chat", "Answers lines of standard input with a policy; an empty line ends.") { policy, tokens, temperature, seed };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             using GenerationStage stage = GenerationStage.Open(parsed.GetValue(policy)!);

@@ -9,19 +9,19 @@ public static class DemoCommand
     public static Command Create()
     {
         var command = new Command("demo", "Tunes the shipped review writer for positive reviews with PPO, on the CPU, in minutes.");
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.Set | Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             string root = Repository.Root();
             RunConfig config = ConfigBinder.Load<RunConfig>(Path.Combine(root, "configs", "demo.yaml"), common.Set);
+            if (!common.Set.Any(s => s.StartsWith("output=", StringComparison.Ordinal))) config = config with { Output = Repository.NextFree(config.Output) };
             if (common.DryRun)
             {
-                System.Console.Write(ConfigWriter.ToYaml(config));
+                RunCheck.Tell(config);
                 return Task.FromResult((int)ExitCode.Done);
             }
 
-            if (!common.Set.Any(s => s.StartsWith("output=", StringComparison.Ordinal))) config = config with { Output = Repository.NextFree(config.Output) };
             System.Console.WriteLine("PPO of models/policy-imdb for positive movie reviews; the reward is P(positive) of models/reward-imdb.");
             System.Console.WriteLine($"{config.Iterations} iterations of {config.Generation.PromptsPerIteration * config.Generation.SamplesPerPrompt} responses → {config.Output}\n");
             RunCommand.Begin(config, cancellation).Print();

@@ -14,7 +14,7 @@ public static class DoctorCommand
     public static Command Create()
     {
         var command = new Command("doctor", "Tells which engines were found where, their versions and devices, threads, and the measured rate of a matrix product.");
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((_, _) =>
         {
             var table = new ConsoleTable("engine", "version", "device", "library");

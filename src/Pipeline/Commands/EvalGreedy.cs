@@ -23,7 +23,7 @@ public static class EvalGreedy
         var count = new Option<int>("--count") { Description = "Prompts.", DefaultValueFactory = _ => 100 };
         var tokens = new Option<int>("--tokens") { Description = "New tokens a prompt.", DefaultValueFactory = _ => 40 };
         var command = new Command("greedy", "Compares greedy tokens of torch with an ONNX engine's, position by position.") { weights, policy, prompts, engine, count, tokens };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             using GenerationStage stage = GenerationStage.Open(parsed.GetValue(policy)!, parsed.GetValue(engine)!);

@@ -24,7 +24,7 @@ public static class EvalReward
         var rows = new Option<int>("--rows") { Description = "Most examples; 0: all.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var json = new Option<bool>("--json") { Description = "Print JSON instead of tables." };
         var command = new Command("reward", "Accuracy of a reward model with 95 % intervals, calibration, accuracy by margin, length bias. Objective, columns, replacements and hold-out come from --config (a reward-model configuration) or --set, as in --set objective=pairwise.") { model, data, rows, json };
-        CommonOptions.AddTo(command);
+        CommonOptions.AddTo(command, Offered.Set | Offered.Config);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);

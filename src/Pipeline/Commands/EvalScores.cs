@@ -23,7 +23,7 @@ public static class EvalScores
         var rows = new Option<int>("--rows") { Description = "Texts compared, taken evenly from the file.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var threads = new Option<int>("--threads") { Description = "Threads; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var command = new Command("scores", "Compares an exported reward model's scores with torch's, and batched scores with those of each text alone; differences above 1e-4 are an error.") { model, data, column, rows, threads };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             string folder = parsed.GetValue(model)!;

@@ -34,11 +34,12 @@ public static class EvalWinRate
         {
             policy, baseline, prompts, column, models, rules, responseOnly, samples, tokens, temperature, seed, threads, output, json,
         };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
             var copies = new List<OnnxCopy>();
-            string kept = parsed.GetValue(output)!, folder = kept.Length > 0 ? kept : Directory.CreateTempSubdirectory("rlhf-winrate-").FullName;
+            bool dryRun = CommonOptions.Of(parsed).DryRun;
+            string kept = dryRun ? "" : parsed.GetValue(output)!, folder = kept.Length > 0 ? kept : Directory.CreateTempSubdirectory("rlhf-winrate-").FullName;
             try
             {
                 string Onnx(string name)
@@ -55,6 +56,17 @@ public static class EvalWinRate
                     .. parsed.GetValue(rules)!.Select(r => new RewardSourceConfig { Rule = r }),
                 ];
                 using ScoringStage scoring = new(rewards, "", parsed.GetValue(threads));
+                if (dryRun)
+                {
+                    using (GenerationStage.Open(Onnx(parsed.GetValue(policy)!)))
+                    using (GenerationStage.Open(Onnx(parsed.GetValue(baseline)!)))
+                    {
+                        int count = PromptFile.Read(parsed.GetValue(prompts)!, parsed.GetValue(column)!).Count();
+                        System.Console.WriteLine($"would draw and judge {count * parsed.GetValue(samples):N0} responses of each policy{(parsed.GetValue(output) is { Length: > 0 } named ? $" → {named}" : "")}");
+                        return Task.FromResult((int)ExitCode.Done);
+                    }
+                }
+
                 var sampling = new SamplingOptions
                 {
                     SamplesPerPrompt = parsed.GetValue(samples), MaxNewTokens = parsed.GetValue(tokens), Temperature = parsed.GetValue(temperature), Seed = parsed.GetValue(seed),

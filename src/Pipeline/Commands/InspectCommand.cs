@@ -10,7 +10,7 @@ public static class InspectCommand
     {
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory." };
         var command = new Command("inspect", "Verifies a run directory: what is finished, and whether every byte is as it was written.") { folder };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);

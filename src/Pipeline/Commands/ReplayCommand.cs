@@ -13,18 +13,16 @@ public static class ReplayCommand
         var iteration = new Option<int>("--iteration") { Description = "The iteration, from 1.", HelpName = "K", Required = true };
         var keep = new Option<string?>("--out") { Description = "Keep what was made again in this folder; without it, it is removed.", HelpName = "DIR" };
         var command = new Command("replay", "Draws, scores and (where its checkpoint was kept) trains an iteration again, and compares the files byte for byte.") { folder, iteration, keep };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         var rewards = new OutsideRewardOptions();
         rewards.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
-            CommonOptions common = CommonOptions.Of(parsed);
-            if (common.Set.Count > 0) throw new ConfigurationException("replay takes no --set: it makes the iteration again as it was.");
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
             int k = parsed.GetValue(iteration);
             IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
             OutsideRewards.Check(run.ReadManifest(), outside, $"./rlhf replay {parsed.GetValue(folder)} --iteration {k}");
-            if (common.DryRun)
+            if (CommonOptions.Of(parsed).DryRun)
             {
                 Replay.Check(run, run.ReadConfig<RunConfig>(), k, outside);
                 System.Console.WriteLine($"would make iteration {k} of {run.Root} again");

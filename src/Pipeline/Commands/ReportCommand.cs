@@ -11,12 +11,18 @@ public static class ReportCommand
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory." };
         var output = new Option<string?>("--out") { Description = "Where to write; report.html of the run by default.", HelpName = "FILE.html" };
         var command = new Command("report", "Writes a run's report.html from its files.") { folder, output };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>
         {
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
-            RunReport.Rewrite(run, parsed.GetValue(output));
-            System.Console.WriteLine(parsed.GetValue(output) ?? run.ReportPath);
+            string path = parsed.GetValue(output) ?? run.ReportPath;
+            if (CommonOptions.Of(parsed).DryRun) System.Console.WriteLine($"would write {RunReport.Read(run).Metrics.Count:N0} iterations → {path}");
+            else
+            {
+                RunReport.Rewrite(run, path);
+                System.Console.WriteLine(path);
+            }
+
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

@@ -11,7 +11,7 @@ public static class RunCommand
     {
         var config = new Argument<string>("CONFIG") { Description = "The run's configuration (YAML)." };
         var command = new Command("run", "Runs generate → score → optimize for the configured number of iterations.") { config };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.Set | Offered.DryRun);
         var rewards = new OutsideRewardOptions();
         rewards.AddTo(command);
         command.SetAction((parsed, cancellation) =>
@@ -19,7 +19,7 @@ public static class RunCommand
             CommonOptions common = CommonOptions.Of(parsed);
             RunConfig run = ConfigBinder.Load<RunConfig>(parsed.GetValue(config)!, common.Set);
             IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
-            if (common.DryRun) System.Console.Write(ConfigWriter.ToYaml(run));
+            if (common.DryRun) RunCheck.Tell(run, outside);
             else Begin(run, cancellation, outside).Print();
             return Task.FromResult((int)ExitCode.Done);
         });
@@ -37,7 +37,7 @@ public static class RunCommand
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
-            using RunDirectory directory = RunDirectory.OpenForWriting(parsed.GetValue(folder)!);
+            using RunDirectory directory = common.DryRun ? RunDirectory.OpenForReading(parsed.GetValue(folder)!) : RunDirectory.OpenForWriting(parsed.GetValue(folder)!);
             RunManifest manifest = directory.ReadManifest();
             directory.CheckConfig();
             IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
@@ -65,7 +65,7 @@ public static class RunCommand
     /// <param name="outside">Rewards from outside, as the command line named them.</param>
     public static RunOutcome Begin(RunConfig config, CancellationToken cancellation, IReadOnlyList<OutsideReward>? outside = null)
     {
-        Check(config, outside);
+        RunCheck.Configuration(config, outside);
         using RunDirectory directory = RunDirectory.Create(config.Output, config, Manifest.Of(config, outside));
         RunLoop loop;
         try
@@ -79,23 +79,6 @@ public static class RunCommand
         }
 
         using (loop) return loop.Run(cancellation);
-    }
-
-    // Problems that can be told before the run directory exists.
-    private static void Check(RunConfig config, IReadOnlyList<OutsideReward>? outside)
-    {
-        var problems = new List<string>();
-        if (config.Scoring.Rewards.Count == 0 && outside is not { Count: > 0 }) problems.Add("scoring.rewards is empty; give at least one model or rule, or name a reward from outside (--reward-program, --reward-url, --reward-assembly).");
-        if (config.Policy.Length > 0 && !Directory.Exists(config.Policy)) problems.Add($"policy: there is no folder {config.Policy}.");
-        foreach (RewardSourceConfig reward in config.Scoring.Rewards)
-        {
-            if (reward.Per != RewardPer.Sequence && !config.Method.TokenRewards)
-                problems.Add($"scoring.rewards: '{(reward.Name.Length > 0 ? reward.Name : reward.Model)}' gives a reward per {reward.Per.ToString().ToLowerInvariant()}, which the method does not read. Set token_rewards: true in the method's section.");
-            if (reward.Model.Length > 0 && !Directory.Exists(reward.Model)) problems.Add($"scoring.rewards: there is no folder {reward.Model}.");
-        }
-
-        problems.AddRange(RewardTrainingCheck.Problems(config));
-        if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 
     /// <summary>The stored configuration, or the one of --config and --set where it differs only in what may change within a run.</summary>

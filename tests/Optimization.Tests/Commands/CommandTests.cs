@@ -339,7 +339,7 @@ public sealed class CommandTests : FolderTest
     public void TheExecutableShowsWhatADryRunWouldDo()
     {
         string program = Path.Combine(TestContext.CurrentContext.TestDirectory, "rlhf-optimize.dll");
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "sft", "--config", Sft(At("nowhere.jsonl")), "--set", "optimizer.learning_rate=0.125", "--dry-run"])
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "sft", "--config", Sft(Corpus()), "--set", "optimizer.learning_rate=0.125", "--dry-run"])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         })!;

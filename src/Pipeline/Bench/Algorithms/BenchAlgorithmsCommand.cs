@@ -20,6 +20,7 @@ public static class BenchAlgorithmsCommand
         Option<bool> json = new("--json") { Description = "Print JSON, every seed's numbers, instead of tables." };
         Option<string?> write = new("--write") { Description = "Also put the tables into this Markdown file, each between its '<!-- results: TASK -->' and '<!-- end -->'.", HelpName = "FILE" };
         Command command = new("algorithms", "Every method trained on tasks whose results can be compared, over seeds.") { seeds, only, task, threads, json, write };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             AlgorithmBenchOptions options = new() { Seeds = parsed.GetValue(seeds), Only = parsed.GetValue(only)!, Threads = parsed.GetValue(threads) };

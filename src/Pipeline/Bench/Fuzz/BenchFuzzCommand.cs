@@ -16,6 +16,7 @@ public static class BenchFuzzCommand
         Option<string?> worker = new("--worker") { Description = "Folder of a corpus: be the process that tries the mutations.", HelpName = "DIR", Hidden = true };
         Option<string?> folder = RobustnessCommands.Folder();
         Command command = new("fuzz", "Damaged inputs (bit flips, cut ends, sizes that lie) over every parser: each must end in the right result or a typed error, in 5 s and 1 GB.") { seed, count, first, only, worker, folder };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
             if (parsed.GetValue(worker) is { } corpus)

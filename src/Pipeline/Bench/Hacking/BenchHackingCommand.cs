@@ -14,7 +14,7 @@ public static class BenchHackingCommand
         Option<bool> without = new("--without-during") { Description = "Leave out the run whose reward model learns on." };
         Option<string?> write = new("--write") { Description = "Also put the result into this Markdown file, between '<!-- results: hacking -->' and '<!-- end -->'.", HelpName = "FILE" };
         Command command = new("hacking", "PPO on the shipped models pushed too far; the reward model mended with the samples that fooled it; the same run against the mended one, and with a reward model that learns on during the run (configs/hacking-trained.yaml). Needs labelled IMDb reviews.") { folder, steps, without, json, write };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.Set | Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
@@ -23,7 +23,8 @@ public static class BenchHackingCommand
             var bench = new HackingBench(Path.GetFullPath(parsed.GetValue(folder)!), mend, common.Set, !parsed.GetValue(without));
             if (common.DryRun)
             {
-                System.Console.WriteLine($"would run configs/hacking-trained.yaml three times → {bench.Folder}");
+                foreach (string step in bench.Plan) System.Console.WriteLine($"would run {step}");
+                bench.Check();
                 return Task.FromResult((int)ExitCode.Done);
             }
 

@@ -24,15 +24,31 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
 
     private string Pushed => Path.Combine(Folder, "pushed");
 
+    /// <summary>What is run, step by step.</summary>
+    public IReadOnlyList<string> Plan =>
+    [
+        $"configs/{Alone}, pushed without a pull to the reference → {Pushed}",
+        .. Ways.Select(w => $"the shipped reward model mended with {w.Name} in {MendSteps} steps → {Path.Combine(Folder, "mended-" + w.Name)}"),
+        $"configs/{Alone} again, against the model mended with negatives → {Path.Combine(Folder, "again")}",
+        .. WithDuring ? (string[])[$"configs/{WithTraining}, whose reward model learns on → {Path.Combine(Folder, "during")}"] : [],
+    ];
+
+    /// <summary>Reads the configurations of runs and training and looks for their data.</summary>
+    /// <exception cref="BadDataException">The labelled reviews are not there.</exception>
+    public (RunConfig Run, RewardModelConfig Training) Check()
+    {
+        RunConfig config = Load(WithTraining, Set);
+        RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(config.RewardTraining.Config);
+        if (training.Data.FirstOrDefault(d => !File.Exists(d)) is not { } missing) return (config, training);
+        throw new BadDataException($"{missing} does not exist: 'rlhf bench hacking' replays labelled IMDb reviews and judges on those held out, and they are not part of the repository. Put the data set there, or name another file in {config.RewardTraining.Config}.");
+    }
+
     /// <param name="tell">What is being done.</param>
     /// <param name="cancellation">Inside runs and trainings too.</param>
     /// <exception cref="BadDataException">The labelled reviews are not there.</exception>
     public HackingResult Run(Action<string> tell, CancellationToken cancellation)
     {
-        RunConfig config = Load(WithTraining, Set);
-        RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(config.RewardTraining.Config);
-        if (training.Data.FirstOrDefault(d => !File.Exists(d)) is { } missing)
-            throw new BadDataException($"{missing} does not exist: 'rlhf bench hacking' replays labelled IMDb reviews and judges on those held out, and they are not part of the repository. Put the data set there, or name another file in {config.RewardTraining.Config}.");
+        (RunConfig config, RewardModelConfig training) = Check();
         Directory.CreateDirectory(Folder);
         tell("PPO without a pull to the reference");
         Push("pushed", Alone, [], cancellation);

@@ -17,6 +17,7 @@ public static class RobustnessCommands
         Option<double> minutes = new("--checkpoint-minutes") { Description = "checkpoint_minutes of the killed run; 0: checkpoints within an iteration only when it is interrupted.", HelpName = "M", DefaultValueFactory = _ => 0 };
         Option<string?> folder = Folder();
         Command command = new("kills", "Kills a run of the shipped models at random moments and resumes it each time; at the end every byte must be that of a run left alone.") { seed, count, iterations, signal, minutes, folder };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             using Workplace place = new(parsed.GetValue(folder), "kills");
@@ -41,6 +42,7 @@ public static class RobustnessCommands
         Option<int> count = new("--count") { Description = "Full disks.", HelpName = "N", DefaultValueFactory = _ => 6 };
         Option<string?> folder = Folder();
         Command command = new("disk", "A run on disks that run full (small tmpfs) and in a folder that becomes read-only; resumed with room, it must end with the same bytes. Needs root.") { seed, count, folder };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
             using Workplace place = new(parsed.GetValue(folder), "disk");
@@ -63,6 +65,7 @@ public static class RobustnessCommands
         Option<int> iterations = new("--iterations") { Description = "Iterations.", HelpName = "N", DefaultValueFactory = _ => 200 };
         Option<string?> folder = Folder();
         Command command = new("soak", "Many iterations of a tiny model: memory must be flat after the tenth and iterations must not slow down.") { iterations, folder };
+        CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
             using Workplace place = new(parsed.GetValue(folder), "soak");

@@ -13,14 +13,15 @@ public static class BenchSentimentCommand
         Option<int> seeds = new("--seeds") { Description = "Seeds 1 … N.", HelpName = "N", DefaultValueFactory = _ => 1 };
         Option<string?> write = new("--write") { Description = "Also put the table into this Markdown file, between '<!-- results: sentiment -->' and '<!-- end -->', and sentiment.svg beside it.", HelpName = "FILE" };
         Command command = new("sentiment", "Every online method on the shipped models with the same budget of sampled tokens: P(positive) and KL on held-out prompts.") { folder, only, seeds, write };
-        CommonOptions.AddTo(command, withConfig: false);
+        CommonOptions.AddTo(command, Offered.Set | Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
             var bench = new SentimentBench(parsed.GetValue(folder)!, parsed.GetValue(only)!, Math.Max(1, parsed.GetValue(seeds)), common.Set);
             if (common.DryRun)
             {
-                System.Console.WriteLine($"would run {string.Join(", ", bench.Only.Count > 0 ? bench.Only : SentimentBench.Names)}, {bench.Seeds} seed(s) each → {bench.Folder}");
+                bench.Check();
+                System.Console.WriteLine($"would run {string.Join(", ", bench.Configurations)}, {bench.Seeds} seed(s) each → {bench.Folder}");
                 return Task.FromResult((int)ExitCode.Done);
             }
 

@@ -17,15 +17,29 @@ public sealed record SentimentBench(string Folder, IReadOnlyList<string> Only, i
     public static IReadOnlyList<string> Names =>
         [.. Directory.GetFiles(Configs, "*.yaml").Select(f => Path.GetFileNameWithoutExtension(f)).Where(n => n != Base).Order(StringComparer.Ordinal)];
 
+    /// <summary>Those that are run.</summary>
+    public IReadOnlyList<string> Configurations => Only.Count > 0 ? Only : Names;
+
+    /// <summary>Reads the configuration of every run.</summary>
+    /// <exception cref="ConfigurationException">A name is not one of <see cref="Names"/>, or a run cannot be as configured.</exception>
+    public void Check()
+    {
+        string[] unknown = [.. Only.Except(Names)];
+        if (unknown.Length > 0) throw new ConfigurationException($"--only {string.Join(' ', unknown)}: no such configuration. There are: {string.Join(", ", Names)}.");
+        foreach (string name in Configurations) RunCheck.Configuration(Load(name, 1, Folder), null);
+    }
+
+    private RunConfig Load(string name, int seed, string output) =>
+        ConfigBinder.Load<RunConfig>(Path.Combine(Configs, name + ".yaml"), [$"seed={seed}", "keep_checkpoints=1", .. Set, $"output={output}"]);
+
     /// <param name="told">What is being done.</param>
     /// <param name="cancellation">Honoured inside runs; the same command then goes on.</param>
     /// <exception cref="ConfigurationException">A name is not one of <see cref="Names"/>.</exception>
     public IReadOnlyList<SentimentResult> Run(Action<string> told, CancellationToken cancellation)
     {
-        string[] unknown = [.. Only.Except(Names)];
-        if (unknown.Length > 0) throw new ConfigurationException($"--only {string.Join(' ', unknown)}: no such configuration. There are: {string.Join(", ", Names)}.");
+        Check();
         var results = new List<SentimentResult>();
-        foreach (string name in Only.Count > 0 ? Only : Names)
+        foreach (string name in Configurations)
         {
             for (int seed = 1; seed <= Seeds; seed++)
             {
@@ -42,7 +56,7 @@ public sealed record SentimentBench(string Folder, IReadOnlyList<string> Only, i
         string output = Path.Combine(Path.GetFullPath(Folder), $"{name}-{seed}"), saved = Path.Combine(output, "result.json");
         if (File.Exists(saved)) return SentimentResult.Load(saved);
         if (Directory.Exists(output)) Directory.Delete(output, recursive: true);
-        RunConfig run = ConfigBinder.Load<RunConfig>(Path.Combine(Configs, name + ".yaml"), [$"seed={seed}", "keep_checkpoints=1", .. Set, $"output={output}"]);
+        RunConfig run = Load(name, seed, output);
         SentimentResult result;
         try
         {
