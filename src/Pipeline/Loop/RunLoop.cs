@@ -150,7 +150,7 @@ public sealed class RunLoop : IDisposable
                 catch (NumericalException error)
                 {
                     _checkpoints.Wait();
-                    throw new NumericalException($"{error.Message} {Finished} of {_config.Iterations} iterations are safe in {_run.Root}.", error);
+                    throw new NumericalException($"Iteration {i} failed: {error.Message} {Finished} of {_config.Iterations} iterations are safe in {_run.Root}.", error);
                 }
             }
         }

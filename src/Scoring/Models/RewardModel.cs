@@ -87,32 +87,34 @@ public sealed class RewardModel : IDisposable
     /// <param name="batchTokens">Most tokens of a batch.</param>
     /// <param name="cancellation">Honoured between batches.</param>
     /// <param name="share">False: common beginnings are computed for each text again.</param>
-    public double[] ScoreAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation, bool share = true)
+    /// <param name="name">Names a text, for messages.</param>
+    /// <exception cref="NumericalException">A score is not finite.</exception>
+    public double[] ScoreAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation, bool share = true, Func<int, string>? name = null)
     {
         int[] lengths = [.. tokens.Select(t => t.Length)];
         double[] scores = new double[lengths.Length];
         int workers = BatchWorkers.Count(threads);
         if (_cached is null)
-            BatchWorkers.Run(TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, workers)), workers, batch => Score(tokens, batch, scores), cancellation);
+            BatchWorkers.Run(TokenBudget.Cut(lengths, BatchWorkers.Budget(lengths, batchTokens, workers)), workers, batch => Score(tokens, batch, scores, name), cancellation);
         else
-            ReadAll(tokens, lengths, Reader(lengths, scores, null), batchTokens, workers, share, cancellation);
+            ReadAll(tokens, lengths, Reader(lengths, scores, null, name), batchTokens, workers, share, cancellation);
         return scores;
     }
 
     /// <summary>Scores texts and each of their tokens, for a model opened for <see cref="RewardModelUse.TokenScores"/>. Parameters as for <see cref="ScoreAll"/>.</summary>
     /// <returns>[texts] scores, and [texts][tokens] what the reward would be if the text ended with the token (or, where tokens are averaged, its part).</returns>
-    public (double[] Scores, float[][] Tokens) TokenScoresAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation)
+    public (double[] Scores, float[][] Tokens) TokenScoresAll(IReadOnlyList<int[]> tokens, int threads, int batchTokens, CancellationToken cancellation, Func<int, string>? name = null)
     {
         if (_cached is null || !_givesTokens) throw new InvalidOperationException("The model was not opened for token scores.");
         int[] lengths = [.. tokens.Select(t => t.Length)];
         double[] scores = new double[lengths.Length];
         float[]?[] perToken = new float[lengths.Length][];
-        ReadAll(tokens, lengths, Reader(lengths, scores, perToken), batchTokens, BatchWorkers.Count(threads), share: true, cancellation);
+        ReadAll(tokens, lengths, Reader(lengths, scores, perToken, name), batchTokens, BatchWorkers.Count(threads), share: true, cancellation);
         return (scores, [.. perToken.Select(p => p!)]);
     }
 
-    private IPartReader Reader(int[] lengths, double[] scores, float[]?[]? perToken) =>
-        _givesTokens ? new TokenScores(Folder, lengths, _isMean, scores, perToken) : new LastScores(Folder, lengths, scores);
+    private IPartReader Reader(int[] lengths, double[] scores, float[]?[]? perToken, Func<int, string>? name) =>
+        _givesTokens ? new TokenScores((v, i) => NotFinite(v, i, name), lengths, _isMean, scores, perToken) : new LastScores((v, i) => NotFinite(v, i, name), lengths, scores);
 
     private void ReadAll(IReadOnlyList<int[]> tokens, int[] lengths, IPartReader reader, int batchTokens, int workers, bool share, CancellationToken cancellation)
     {
@@ -121,9 +123,8 @@ public sealed class RewardModel : IDisposable
         BatchWorkers.Run(items, workers, item => Interlocked.Add(ref _computed, _cached!.Read(tokens, lengths, item, reader)), cancellation);
     }
 
-    internal static float Finite(float value, string folder, int row) => float.IsFinite(value)
-        ? value
-        : throw new NumericalException($"The reward model in {folder} gave {value} for row {row} of the window; its weights or the input are broken.");
+    private NumericalException NotFinite(float value, int text, Func<int, string>? name) =>
+        new($"{name?.Invoke(text) ?? $"text {text + 1}"}: the reward model in {Folder} gave {value}; expected a finite number. Its weights are broken: export it again, or use an older one.");
 
     /// <summary>Tokens of another length limit than the model's own: BOS and the end of the text.</summary>
     public static int[] Cut(int[] tokens, int length)
@@ -136,11 +137,14 @@ public sealed class RewardModel : IDisposable
     }
 
     /// <summary>The text as the model reads it: BOS where the tokenizer has one, at most <see cref="MaxLength"/> tokens.</summary>
-    public int[] Encode(string text)
+    /// <param name="text">Prompt and response, or what the model judges.</param>
+    /// <param name="row">Whose it is, for messages.</param>
+    /// <exception cref="BadDataException">The text has no token.</exception>
+    public int[] Encode(string text, RowPlace row = default)
     {
         // The tokenizer reads zero-terminated text; one sampled zero byte must not end a run.
         int[] tokens = _tokenizer.EncodePrompt(text.Replace('\0', '\uFFFD'));
-        if (tokens.Length == 0) throw new BadDataException($"The text '{text}' has no token for the reward model in {Folder}.");
+        if (tokens.Length == 0) throw new BadDataException($"{row}: the text '{Excerpt.Of(text)}' has no token for the reward model in {Folder}; expected at least one. Leave the row out, or use a model whose tokenizer begins texts with BOS.");
         return Cut(tokens, MaxLength);
     }
 
@@ -148,7 +152,8 @@ public sealed class RewardModel : IDisposable
     /// <param name="tokens">Encoded texts.</param>
     /// <param name="rows">Which of them form the batch.</param>
     /// <param name="scores">Written at the rows' indices.</param>
-    public void Score(IReadOnlyList<int[]> tokens, ReadOnlySpan<int> rows, double[] scores)
+    /// <param name="name">Names a text, for messages.</param>
+    public void Score(IReadOnlyList<int[]> tokens, ReadOnlySpan<int> rows, double[] scores, Func<int, string>? name = null)
     {
         int time = 0;
         foreach (int r in rows) time = Math.Max(time, tokens[r].Length);
@@ -156,7 +161,7 @@ public sealed class RewardModel : IDisposable
         {
             int[] all = [.. tokens.Select(t => t.Length)];
             foreach (int r in rows) scores[r] = 0;
-            Interlocked.Add(ref _computed, _cached.Read(tokens, all, new WorkItem(0, rows.ToArray(), (long)rows.Length * time), Reader(all, scores, null)));
+            Interlocked.Add(ref _computed, _cached.Read(tokens, all, new WorkItem(0, rows.ToArray(), (long)rows.Length * time), Reader(all, scores, null, name)));
             return;
         }
 
@@ -180,7 +185,10 @@ public sealed class RewardModel : IDisposable
                 Folder, () => _plain!.Run(_run, ["input_ids", "lengths"], [input, length], ["scores"]));
             ReadOnlySpan<float> values = outputs[0].GetTensorDataAsSpan<float>();
             for (int i = 0; i < rows.Length; i++)
-                scores[rows[i]] = Finite(values[i], Folder, rows[i]);
+            {
+                if (!float.IsFinite(values[i])) throw NotFinite(values[i], rows[i], name);
+                scores[rows[i]] = values[i];
+            }
         }
         finally
         {

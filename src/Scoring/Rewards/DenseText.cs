@@ -28,7 +28,7 @@ internal sealed class DenseTexts(string name, RewardModel model, RewardPer per, 
         if (model.Tokenizer.Decode(response) != row.Response)
         {
             throw new BadDataException(
-                $"The reward '{name}' is given per {per.ToString().ToLowerInvariant()}, but the response '{Excerpt.Of(row.Response)}' has token ids that the tokenizer in {model.Folder} reads as '{Excerpt.Of(model.Tokenizer.Decode(response))}'. " +
+                $"{row.Place}: the reward '{name}' is given per {per.ToString().ToLowerInvariant()}, but the response '{Excerpt.Of(row.Response)}' has token ids that the tokenizer in {model.Folder} reads as '{Excerpt.Of(model.Tokenizer.Decode(response))}'. " +
                 "Rewards of single tokens need a reward model with the policy's tokenizer; use per: sequence, or a model on the policy's trunk.");
         }
 

@@ -14,6 +14,7 @@ internal sealed class HttpReward : IRewardFunction
     private const int BatchRows = 64, InFlight = 4, Attempts = 4;
     private readonly HttpClient _client;
     private readonly Uri _address;
+    private readonly string _who;
     private readonly TimeSpan _firstWait;
 
     /// <param name="address">http or https.</param>
@@ -21,7 +22,7 @@ internal sealed class HttpReward : IRewardFunction
     /// <param name="firstWait">Wait before the second attempt.</param>
     public HttpReward(Uri address, TimeSpan timeout, TimeSpan? firstWait = null)
     {
-        _address = address;
+        (_address, _who) = (address, $"The reward endpoint {address}");
         _firstWait = firstWait ?? TimeSpan.FromSeconds(0.5);
         _client = new HttpClient { Timeout = timeout };
     }
@@ -35,7 +36,7 @@ internal sealed class HttpReward : IRewardFunction
         {
             int first = batch * BatchRows, count = Math.Min(BatchRows, rows.Count - first);
             string answer = await Ask(RewardJson.Rows(rows, first, count), stop).ConfigureAwait(false);
-            RewardJson.Values(answer, count, $"The reward endpoint {_address}").CopyTo(values, first);
+            RewardJson.Values(answer, rows, first, count, _who).CopyTo(values, first);
         }).GetAwaiter().GetResult();
         return values;
     }
@@ -53,7 +54,7 @@ internal sealed class HttpReward : IRewardFunction
                 string text = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
                 if (response.IsSuccessStatusCode) return text;
                 problem = $"answered {(int)response.StatusCode} {response.ReasonPhrase}: '{Excerpt.Of(text)}'";
-                if (response.StatusCode != HttpStatusCode.TooManyRequests && (int)response.StatusCode < 500) throw new EngineException($"The reward endpoint {_address} {problem}.");
+                if (response.StatusCode != HttpStatusCode.TooManyRequests && (int)response.StatusCode < 500) throw new EngineException($"{_who} {problem}.");
                 if (response.Headers.RetryAfter?.Delta is { } asked && asked < TimeSpan.FromMinutes(5)) wait = asked;
             }
             catch (HttpRequestException e)
@@ -65,7 +66,7 @@ internal sealed class HttpReward : IRewardFunction
                 problem = $"gave no answer within {_client.Timeout.TotalSeconds:0.#} s";
             }
 
-            if (attempt == Attempts) throw new EngineException($"The reward endpoint {_address} {problem} ({Attempts} attempts). Finished rows are kept.");
+            if (attempt == Attempts) throw new EngineException($"{_who} {problem} ({Attempts} attempts). Finished rows are kept.");
             await Task.Delay(wait, cancellation).ConfigureAwait(false);
         }
     }

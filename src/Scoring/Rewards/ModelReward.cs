@@ -54,14 +54,14 @@ internal sealed class ModelReward : RewardSource
     /// <returns>int[models][rows][] tokens, or <see cref="DenseText"/>[models][rows].</returns>
     public override object? Prepare(IReadOnlyList<RuleInput> rows) => _dense is not null
         ? _dense.Select(d => rows.Select(r => d.Of(r)).ToArray()).ToArray()
-        : _models.Select(m => rows.Select(r => m.Encode(_responseOnly ? r.Response : r.Prompt + r.Response)).ToArray()).ToArray();
+        : _models.Select(m => rows.Select(r => m.Encode(_responseOnly ? r.Response : r.Prompt + r.Response, r.Place)).ToArray()).ToArray();
 
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
         if (prepared is DenseText[][] dense) return Dense(dense, rows, batchTokens, cancellation);
         int[][][] tokens = (int[][][])prepared!;
         long before = _models.Sum(m => m.TokensComputed);
-        double[][] scores = [.. _models.Select((m, i) => m.ScoreAll(tokens[i], _workers, batchTokens, cancellation))];
+        double[][] scores = [.. _models.Select((m, i) => m.ScoreAll(tokens[i], _workers, batchTokens, cancellation, name: row => NameOf(rows[row])))];
         TokensScored += tokens.Sum(texts => texts.Sum(t => (long)t.Length));
         TokensComputed += _models.Sum(m => m.TokensComputed) - before;
         var result = new RewardValue[rows.Count];
@@ -77,14 +77,14 @@ internal sealed class ModelReward : RewardSource
 
     private RewardValue[] Dense(DenseText[][] texts, IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
     {
-        float[][][] scores = [.. _models.Select((m, i) => TokenScores(m, texts[i], batchTokens, cancellation))];
+        float[][][] scores = [.. _models.Select((m, i) => TokenScores(m, texts[i], rows, batchTokens, cancellation))];
         double[] own = new double[_models.Count];
         var result = new RewardValue[rows.Count];
         for (int row = 0; row < result.Length; row++)
         {
             DenseText first = texts[0][row];
             if (texts.Any(t => t[row].Rewards.Length != first.Rewards.Length))
-                throw new ConfigurationException($"The models of '{Name}' cut the response '{Excerpt.Of(rows[row].Response)}' into different tokens; an ensemble of token rewards needs one tokenizer.");
+                throw new ConfigurationException($"{rows[row].Place}: the models of '{Name}' cut the response '{Excerpt.Of(rows[row].Response)}' into different tokens; an ensemble of token rewards needs one tokenizer.");
             float[] rewards = new float[first.Count];
             for (int k = 0; k < first.Rewards.Length; k++)
             {
@@ -98,19 +98,21 @@ internal sealed class ModelReward : RewardSource
         return result;
     }
 
-    private float[][] TokenScores(RewardModel model, DenseText[] texts, int batchTokens, CancellationToken cancellation)
+    private float[][] TokenScores(RewardModel model, DenseText[] texts, IReadOnlyList<RuleInput> rows, int batchTokens, CancellationToken cancellation)
     {
         // A text without any token has nothing to be read.
         int[] filled = [.. Enumerable.Range(0, texts.Length).Where(i => texts[i].Tokens.Length > 0)];
         int[][] tokens = [.. filled.Select(i => texts[i].Tokens)];
         long before = model.TokensComputed;
-        (_, float[][] found) = model.TokenScoresAll(tokens, _workers, batchTokens, cancellation);
+        (_, float[][] found) = model.TokenScoresAll(tokens, _workers, batchTokens, cancellation, text => NameOf(rows[filled[text]]));
         TokensScored += tokens.Sum(t => (long)t.Length);
         TokensComputed += model.TokensComputed - before;
         float[][] all = new float[texts.Length][];
         for (int i = 0; i < filled.Length; i++) all[filled[i]] = found[i];
         return all;
     }
+
+    private string NameOf(in RuleInput row) => $"{row.Place}, reward '{Name}'";
 
     /// <summary>σ(r/T) of a binary model (T as calibrated, else 1) is P(label = 1): bounded, so nothing is won by pushing a logit further and further.</summary>
     private double Transform(double score) => _transform switch

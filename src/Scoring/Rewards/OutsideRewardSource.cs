@@ -12,7 +12,7 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {
         IReadOnlyList<RewardValue> values = _function.Score(rows, cancellation);
-        if (values.Count != rows.Count) throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {values.Count} rewards for {rows.Count} rows; expected one a row.");
+        if (values.Count != rows.Count) throw new BadDataException($"From {rows[0].Place} on: the reward '{Name}' ({reward.Source}) gave {values.Count} rewards for {rows.Count} rows; expected one a row.");
         var result = new RewardValue[rows.Count];
         for (int i = 0; i < result.Length; i++)
         {
@@ -21,16 +21,16 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
             {
                 if (rows[i].ResponseTokens is not { } tokens)
                 {
-                    throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a row without response_tokens; rewards per token need rollouts.");
+                    throw new BadDataException($"{rows[i].Place}: the reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a row without response_tokens; rewards per token need rollouts.");
                 }
 
-                if (dense.Length != tokens) throw new BadDataException($"The reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a response of {tokens} tokens; expected one a token.");
+                if (dense.Length != tokens) throw new BadDataException($"{rows[i].Place}: the reward '{Name}' ({reward.Source}) gave {dense.Length} rewards for a response of {tokens} tokens; expected one a token.");
                 value = new RewardValue(dense.Sum(v => (double)v), dense);
             }
 
             if (value.Total is { } total && !double.IsFinite(total))
             {
-                throw new NumericalException($"The reward '{Name}' ({reward.Source}) gave {total} for the response '{Excerpt.Of(rows[i].Response)}'.");
+                throw new NumericalException($"{rows[i].Place}: the reward '{Name}' ({reward.Source}) gave {total} for the response '{Excerpt.Of(rows[i].Response)}'; expected a finite number, or null for a row that it does not judge.");
             }
 
             result[i] = value;

@@ -4,7 +4,7 @@ using Rlhf.Core;
 
 namespace Rlhf.Scoring;
 
-/// <summary>Rows and rewards as programs and endpoints exchange them.</summary>
+/// <summary>Rows and rewards as programs and endpoints exchange them. Errors name the row.</summary>
 internal static class RewardJson
 {
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -17,33 +17,33 @@ internal static class RewardJson
         JsonSerializer.Serialize(new { rows = Enumerable.Range(first, count).Select(i => Fields(rows[i], i)) }, Readable);
 
     /// <summary>The reward of one line: {"reward": …} with an id or without, or the bare number, list or null.</summary>
-    public static RewardValue Value(string line, long id, string who)
+    public static RewardValue Value(string line, long id, string who, RowPlace row)
     {
-        using JsonDocument document = Parse(line, who);
+        using JsonDocument document = Parse(line, who, row);
         JsonElement root = document.RootElement;
-        if (root.ValueKind != JsonValueKind.Object) return Value(root, who);
+        if (root.ValueKind != JsonValueKind.Object) return Value(root, who, row);
         if (root.TryGetProperty("id", out JsonElement found) && !(found.ValueKind == JsonValueKind.Number && found.TryGetInt64(out long number) && number == id))
         {
-            throw new BadDataException($"{who} answered for row id {found}; expected {id}. Answers must come in the order of the rows.");
+            throw new BadDataException($"{row}: {who} answered for row id {found}; expected {id}. Answers must come in the order of the rows.");
         }
 
-        return root.TryGetProperty("reward", out JsonElement reward) ? Value(reward, who) : throw Nonsense(line, who);
+        return root.TryGetProperty("reward", out JsonElement reward) ? Value(reward, who, row) : throw Nonsense(line, who, row);
     }
 
     /// <summary>{"rewards": […]} of an endpoint.</summary>
-    public static RewardValue[] Values(string body, int count, string who)
+    public static RewardValue[] Values(string body, IReadOnlyList<RuleInput> rows, int first, int count, string who)
     {
-        using JsonDocument document = Parse(body, who);
+        using JsonDocument document = Parse(body, who, rows[first].Place);
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("rewards", out JsonElement rewards) || rewards.ValueKind != JsonValueKind.Array)
         {
-            throw new BadDataException($"{who} answered '{Excerpt.Of(body)}'; expected {{\"rewards\": […]}} with {count} rewards.");
+            throw new BadDataException($"From {rows[first].Place} on: {who} answered '{Excerpt.Of(body)}'; expected {{\"rewards\": […]}} with {count} rewards.");
         }
 
-        if (rewards.GetArrayLength() != count) throw new BadDataException($"{who} gave {rewards.GetArrayLength()} rewards for {count} rows; expected one a row.");
-        return [.. rewards.EnumerateArray().Select(r => Value(r, who))];
+        if (rewards.GetArrayLength() != count) throw new BadDataException($"From {rows[first].Place} on: {who} gave {rewards.GetArrayLength()} rewards for {count} rows; expected one a row.");
+        return [.. rewards.EnumerateArray().Select((r, i) => Value(r, who, rows[first + i].Place))];
     }
 
-    private static RewardValue Value(JsonElement element, string who)
+    private static RewardValue Value(JsonElement element, string who, RowPlace row)
     {
         switch (element.ValueKind)
         {
@@ -54,7 +54,7 @@ internal static class RewardJson
             case JsonValueKind.Array when element.EnumerateArray().All(e => e.ValueKind == JsonValueKind.Number):
                 return new RewardValue(0, [.. element.EnumerateArray().Select(e => e.GetSingle())]);
             default:
-                throw Nonsense(element.GetRawText(), who);
+                throw Nonsense(element.GetRawText(), who, row);
         }
     }
 
@@ -76,7 +76,7 @@ internal static class RewardJson
         return new Dictionary<string, object?> { ["id"] = id, ["prompt"] = row.Prompt, ["response"] = row.Response, ["response_tokens"] = row.ResponseTokens, ["metadata"] = metadata };
     }
 
-    private static JsonDocument Parse(string text, string who)
+    private static JsonDocument Parse(string text, string who, RowPlace row)
     {
         try
         {
@@ -84,10 +84,10 @@ internal static class RewardJson
         }
         catch (JsonException)
         {
-            throw Nonsense(text, who);
+            throw Nonsense(text, who, row);
         }
     }
 
-    private static BadDataException Nonsense(string text, string who) =>
-        new($"{who} answered '{Excerpt.Of(text)}'; expected {{\"reward\": number}}, a list of numbers (one a token) or null.");
+    private static BadDataException Nonsense(string text, string who, RowPlace row) =>
+        new($"{row}: {who} answered '{Excerpt.Of(text)}'; expected {{\"reward\": number}}, a list of numbers (one a token) or null.");
 }

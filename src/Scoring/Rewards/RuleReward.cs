@@ -16,7 +16,7 @@ internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
         for (int i = 0; i < rows.Count; i++)
         {
             double? value = rule.Score(rows[i]);
-            if (value is { } number && !double.IsFinite(number)) throw new NumericalException($"Rule '{Name}' gave {number} for the response '{Excerpt.Of(rows[i].Response)}'.");
+            if (value is { } number && !double.IsFinite(number)) throw new NumericalException($"{rows[i].Place}: the rule '{Name}' gave {number} for the response '{Excerpt.Of(rows[i].Response)}'; expected a finite number.");
             result[i] = new RewardValue(value);
         }
 

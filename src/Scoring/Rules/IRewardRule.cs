@@ -10,6 +10,9 @@ public readonly record struct RuleInput(string Prompt, string Response, int? Res
 {
     /// <summary>Token ids where the row is a rollout.</summary>
     public (int[] Prompt, int[] Response)? Tokens { get; init; }
+
+    /// <summary>Where the row comes from, for messages.</summary>
+    public RowPlace Place { get; init; }
 }
 
 /// <summary>A reward computed from the text alone.</summary>

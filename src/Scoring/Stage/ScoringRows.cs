@@ -104,7 +104,7 @@ internal sealed class ScoringRows : IDisposable
         string? metadata = _metadata >= 0 && !batch.IsNull(_metadata, row) ? batch.GetString(_metadata, row) : null;
         double? temperature = _temperature >= 0 && !batch.IsNull(_temperature, row) ? batch.GetDouble(_temperature, row) : null;
         if (temperature is { } t && !(t > 0 && double.IsFinite(t))) throw batch.Bad(_temperature, row, $"is {t}; log-probs need a temperature above 0");
-        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata, Further(batch, row)) { Tokens = tokens }, tokens, temperature);
+        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata, Further(batch, row)) { Tokens = tokens, Place = new RowPlace(_job.Input, batch.FirstRow + row) }, tokens, temperature);
     }
 
     private Dictionary<string, string>? Further(RowBatch batch, int row)

@@ -88,7 +88,7 @@ public sealed class ScoringStage : IDisposable
             throw new InterruptedException($"Interrupted after {work.Rows} rows, which are kept. The same command goes on from there.");
         }
 
-        var tally = new ScoringTally(_sources);
+        var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
         ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)), range);
         work.Complete();
         return tally.Summary();
@@ -103,7 +103,9 @@ public sealed class ScoringStage : IDisposable
             {
                 RewardValue[][] rewards = [.. _sources.Select((s, i) => s.Score(window.Inputs, prepared[i], job.BatchTokens, cancellation))];
                 float[][]? reference = window.Sequences is null ? null : Reference(window.Rows, window.Sequences, job, cancellation);
-                work.Append([.. window.Rows.Select((_, i) => new RowResult([.. rewards.Select(r => r[i])], reference?[i]))]);
+                RowResult[] results = [.. window.Rows.Select((_, i) => new RowResult([.. rewards.Select(r => r[i])], reference?[i]))];
+                for (int i = 0; i < results.Length; i++) ScoringTally.ThrowIfLengthsDiffer(_sources, results[i].Rewards, window.Inputs[i].Place);
+                work.Append(results);
             }
 
             progress?.Invoke(window.Seen);

@@ -1,3 +1,4 @@
+using Rlhf.Core;
 using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
@@ -14,7 +15,9 @@ public sealed record ScoringSummary(long Rows, long Excluded, IReadOnlyDictionar
 /// Weighted sums and running means. A reward per token goes into <c>token_rewards</c> with its weight, and not into the score, which lands on the
 /// last token: it would count twice.
 /// </summary>
-internal sealed class ScoringTally(IReadOnlyList<RewardSource> sources)
+/// <param name="sources">The rewards.</param>
+/// <param name="first">The first row that is added, for messages.</param>
+internal sealed class ScoringTally(IReadOnlyList<RewardSource> sources, RowPlace first)
 {
     private readonly double[] _sums = new double[sources.Count];
     private readonly long[] _counts = new long[sources.Count];
@@ -24,6 +27,7 @@ internal sealed class ScoringTally(IReadOnlyList<RewardSource> sources)
 
     public RowScores Add(in RowResult row)
     {
+        ThrowIfLengthsDiffer(sources, row.Rewards, first with { Number = first.Number + _rows });
         var named = new Dictionary<string, double>(StringComparer.Ordinal);
         double? score = sources.Count == 0 ? null : 0;
         float[]? dense = null;
@@ -53,6 +57,23 @@ internal sealed class ScoringTally(IReadOnlyList<RewardSource> sources)
         if (score is { } value) _scoreSum += value;
         else if (sources.Count > 0) _excluded++;
         return new RowScores { Rewards = named, Score = score, TokenRewards = dense, ReferenceLogprobs = row.Reference };
+    }
+
+    /// <summary>Rewards per token are added token by token: all those of a row must be as many.</summary>
+    /// <exception cref="BadDataException">They are not.</exception>
+    public static void ThrowIfLengthsDiffer(IReadOnlyList<RewardSource> sources, RewardValue[] rewards, RowPlace place)
+    {
+        int known = -1;
+        for (int s = 0; s < rewards.Length; s++)
+        {
+            if (rewards[s] is not { Total: not null, PerToken: { } dense }) continue;
+            if (known < 0) known = s;
+            int expected = rewards[known].PerToken!.Length;
+            if (dense.Length == expected) continue;
+            throw new BadDataException(
+                $"{place}: the reward '{sources[known].Name}' has {expected} values for the response and the reward '{sources[s].Name}' has {dense.Length}; rewards per token or step are added place by place, so all must be as many. "
+                + "In tables without token ids give them from models with one tokenizer and the same per and step_delimiter, or score with one of them at a time.");
+        }
     }
 
     public ScoringSummary Summary()

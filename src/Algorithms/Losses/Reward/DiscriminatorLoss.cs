@@ -34,7 +34,4 @@ public static class DiscriminatorLoss
 
         return loss;
     }
-
-    /// <summary>The policy's reward −log(1 − D) = −log σ(−d): positive, steep where the policy is found out.</summary>
-    public static double Reward(double score) => -Logistic.LogSigmoid(-score);
 }
