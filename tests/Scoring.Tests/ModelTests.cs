@@ -28,6 +28,27 @@ public sealed class ModelTests : Fixture
         }
     }
 
+    /// <summary>What a discriminator D = σ(d) pays: log D(y) (the reward of the discriminator objective).</summary>
+    [Test]
+    public void LogSigmoidIsTheLogOfTheProbability([Values(1f, 1e4f)] float gain)
+    {
+        // The larger gain puts d far out on both sides, where 1 / (1 + e^−d) is 0 or 1.
+        string folder = Reward("reward", change: m =>
+        {
+            float[] w = m.Parameters["score.weight"];
+            for (int i = 0; i < w.Length; i++) w[i] *= gain;
+        }).Folder;
+        RuleInput[] rows = [.. Enumerable.Range(0, 24).Select(i => new RuleInput("p ", Words((uint)i), null, null))];
+        using RewardSource plain = RewardSource.OpenOne(new() { Model = folder }, 1), log = RewardSource.OpenOne(new() { Model = folder, Transform = "log_sigmoid" }, 1);
+        double[] d = [.. plain.Score(rows, 512, default).Select(v => v.Total!.Value)], found = [.. log.Score(rows, 512, default).Select(v => v.Total!.Value)];
+        Assert.That(d.Min() < 0 && d.Max() > 0);
+        for (int i = 0; i < d.Length; i++)
+        {
+            double probability = 1 / (1 + Math.Exp(-d[i]));
+            Assert.That(found[i], Is.EqualTo(probability > 0 ? Math.Log(probability) : d[i]).Within(1e-9));
+        }
+    }
+
     [Test]
     public void LongTextsKeepTheBeginningTokenAndTheirEnd()
     {

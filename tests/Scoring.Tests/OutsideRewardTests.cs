@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -122,9 +123,35 @@ public sealed class OutsideRewardTests : Fixture
 /// <summary>What a plug-in looks like.</summary>
 public sealed class WordCountReward : IRewardFunction
 {
-    public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation) => [.. rows.Select(r => new RewardValue(r.Response.Split(' ').Length))];
+    /// <summary>A switch that makes the constructor fail.</summary>
+    public const string Refuses = "Rlhf.Scoring.Tests.WordCountReward.Refuses";
+
+    public WordCountReward()
+    {
+        if (AppContext.TryGetSwitch(Refuses, out bool refuses) && refuses) throw new NotSupportedException("not today.");
+    }
+
+    public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation)
+    {
+        if (rows.Any(r => r.Response == "throw")) throw new FormatException("I do not read this.");
+        if (rows.Any(r => r.Response == "cancel")) throw new TaskCanceledException("too slow");
+        if (rows.Any(r => r.Response == "null")) return null!;
+        return rows.Any(r => r.Response == "late") ? new LateRewards(rows.Count) : [.. rows.Select(r => new RewardValue(r.Response.Split(' ').Length))];
+    }
 
     public void Dispose()
     {
     }
+}
+
+/// <summary>A list that fails when it is read.</summary>
+internal sealed class LateRewards(int count) : IReadOnlyList<RewardValue>
+{
+    public int Count => count;
+
+    public RewardValue this[int index] => throw new FormatException("nor this");
+
+    public IEnumerator<RewardValue> GetEnumerator() => throw new FormatException("nor this");
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }

@@ -10,7 +10,7 @@ internal sealed class ProgramReward : IRewardFunction
     private static readonly TimeSpan FirstMoment = TimeSpan.FromMilliseconds(50), Moment = TimeSpan.FromMilliseconds(10);
 
     // Ctrl-C reaches the program as soon as us: its end is then no failure of its own.
-    private static readonly TimeSpan InterruptGrace = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan InterruptGrace = TimeSpan.FromMilliseconds(500);
     private readonly string _command, _who;
     private readonly TimeSpan _timeout;
     private RewardProcess? _process;
@@ -36,7 +36,7 @@ internal sealed class ProgramReward : IRewardFunction
         {
             _process.Kill();
             Dispose();
-            if (e is not OperationCanceledException && cancellation.WaitHandle.WaitOne(InterruptGrace)) throw new OperationCanceledException(cancellation);
+            if (e is not OperationCanceledException && cancellation.CanBeCanceled && cancellation.WaitHandle.WaitOne(InterruptGrace)) throw new OperationCanceledException(cancellation);
             throw;
         }
     }

@@ -71,7 +71,7 @@ internal sealed class ScoringTally(IReadOnlyList<RewardSource> sources, RowPlace
             int expected = rewards[known].PerToken!.Length;
             if (dense.Length == expected) continue;
             throw new BadDataException(
-                $"{place}: the reward '{sources[known].Name}' has {expected} values for the response and the reward '{sources[s].Name}' has {dense.Length}; rewards per token or step are added place by place, so all must be as many. "
+                $"{place}: the rewards '{sources[known].Name}' and '{sources[s].Name}' have {expected} and {dense.Length} values for the response; rewards per token or step are added place by place, so all must be as many. "
                 + "In tables without token ids give them from models with one tokenizer and the same per and step_delimiter, or score with one of them at a time.");
         }
     }
