@@ -136,11 +136,14 @@ public sealed class RewardModel : IDisposable
         return cut;
     }
 
+    /// <inheritdoc cref="Encode(string, RowPlace)"/>
+    public int[] Encode(string text) => Encode(text, default);
+
     /// <summary>The text as the model reads it: BOS where the tokenizer has one, at most <see cref="MaxLength"/> tokens.</summary>
     /// <param name="text">Prompt and response, or what the model judges.</param>
     /// <param name="row">Whose it is, for messages.</param>
     /// <exception cref="BadDataException">The text has no token.</exception>
-    public int[] Encode(string text, RowPlace row = default)
+    public int[] Encode(string text, RowPlace row)
     {
         // The tokenizer reads zero-terminated text; one sampled zero byte must not end a run.
         int[] tokens = _tokenizer.EncodePrompt(text.Replace('\0', '\uFFFD'));
