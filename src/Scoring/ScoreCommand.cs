@@ -12,7 +12,7 @@ public static class ScoreCommand
     public static RootCommand Create()
     {
         var input = new Option<string>("--in") { Description = "Rows to score: Parquet, JSONL or CSV; a file or a quoted pattern.", HelpName = "FILE", Required = true };
-        var output = new Option<string>("--out") { Description = "Where the rows go, with every input column kept and rewards, score, reference_logprobs added.", HelpName = "FILE.parquet", Required = true };
+        var output = new Option<string>("--out") { Description = "Where the rows go, with every input column kept and rewards, score and, where they are computed, token_rewards and reference_logprobs added.", HelpName = "FILE.parquet", Required = true };
         var models = new Option<string[]>("--reward-model") { Description = "ONNX reward-model folder; repeatable. NAME=DIR names its column, DIR@W weighs it. An ensemble is mean(DIR,DIR), min(DIR,DIR) or mean-std*0.5(DIR,DIR).", HelpName = "DIR", DefaultValueFactory = _ => [] };
         var rules = new Option<string[]>("--rule")
         {
@@ -23,6 +23,8 @@ public static class ScoreCommand
         var reference = new Option<string>("--reference") { Description = "Policy ONNX folder whose log-probs of the responses are added.", HelpName = "DIR", DefaultValueFactory = _ => "" };
         var prompt = new Option<string>("--prompt-column") { Description = "Column of prompts; may be missing when not named.", HelpName = "C", DefaultValueFactory = _ => "prompt" };
         var response = new Option<string>("--response-column") { Description = "Column of the texts to judge.", HelpName = "C", DefaultValueFactory = _ => "response" };
+        var score = new Option<string>("--score-column") { Description = "Name of the weighted sum in the output, for inputs that have a score of their own.", HelpName = "C", DefaultValueFactory = _ => new ScoreColumns().ScoreName };
+        var rewardsName = new Option<string>("--rewards-column") { Description = "Name of the map of rewards in the output, likewise.", HelpName = "C", DefaultValueFactory = _ => new ScoreColumns().RewardsName };
         var tokens = new Option<int>("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => 1024 };
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var outside = new OutsideRewardOptions();
@@ -39,7 +41,7 @@ public static class ScoreCommand
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")
         {
             input, output, models, rules, reference, prompt, response, tokens, threads, responseOnly, maxLength, transform, per, delimiter,
-            windowRows, shard,
+            windowRows, shard, score, rewardsName,
         };
         outside.AddTo(command);
         CommonOptions.AddTo(command);
@@ -68,9 +70,11 @@ public static class ScoreCommand
             var job = new ScoringJob
             {
                 Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!, Rewards = rewards, Reference = parsed.GetValue(reference)!,
-                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, BatchTokens = budget, Threads = threadCount,
+                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, ScoreColumn = NewName(score, parsed), RewardsColumn = NewName(rewardsName, parsed), BatchTokens = budget, Threads = threadCount,
                 WindowRows = parsed.GetValue(windowRows), Shard = parsed.GetValue(shard) is { Length: > 0 } part ? Shard.Parse(part) : null,
             };
+            if (job.ScoreColumn.Equals(job.RewardsColumn, StringComparison.OrdinalIgnoreCase))
+                throw new ConfigurationException($"--score-column and --rewards-column are both '{job.ScoreColumn}'; give two names.");
             Run(job, outside.Of(parsed), common.DryRun, cancellation);
             return Task.FromResult((int)ExitCode.Done);
         });
@@ -109,6 +113,11 @@ public static class ScoreCommand
         table.Print();
         if (summary.Excluded > 0) Log.Warning($"{summary.Excluded:N0} of {summary.Rows:N0} rows have no score: a reward did not apply to them.");
     }
+
+    // The other added columns are per token and keep their names.
+    private static string NewName(Option<string> option, ParseResult parsed) => parsed.GetValue(option) is { } name && !string.IsNullOrWhiteSpace(name) && name is not ("token_rewards" or "reference_logprobs")
+        ? name
+        : throw new ConfigurationException($"{option.Name} is '{parsed.GetValue(option)}'; give the name of a column that holds no rewards or log-probs per token.");
 
     private static long Count(string input)
     {

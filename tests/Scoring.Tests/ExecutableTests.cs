@@ -17,7 +17,7 @@ public sealed class ExecutableTests : Fixture
             (int code, _, string error) = Program(["--in", input, "--out", At(next), .. options]);
             Assert.That(code, Is.Zero, error);
             using DataReader reader = DataReader.Open(At(next));
-            Assert.That(reader.FileColumns.Select(c => c.Name), Is.EqualTo(new[] { "id", "response", "note", "rewards", "token_rewards", "score", "reference_logprobs" }));
+            Assert.That(reader.FileColumns.Select(c => c.Name), Is.EqualTo(new[] { "id", "response", "note", "rewards", "score", "reference_logprobs" }));
             foreach (RowBatch batch in reader.Batches())
             {
                 for (int r = 0; r < batch.Count; r++) Assert.That(batch.GetString(reader.Require("note"), r), Is.EqualTo($"n{r}"));

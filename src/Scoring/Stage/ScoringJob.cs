@@ -1,4 +1,5 @@
 using Rlhf.Core;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
@@ -19,6 +20,12 @@ public sealed record ScoringJob
     public string PromptColumn { get; init; } = "prompt";
 
     public string ResponseColumn { get; init; } = "response";
+
+    /// <summary>The name of the weighted sum in the output.</summary>
+    public string ScoreColumn { get; init; } = new ScoreColumns().ScoreName;
+
+    /// <summary>The name of the map of rewards in the output.</summary>
+    public string RewardsColumn { get; init; } = new ScoreColumns().RewardsName;
 
     /// <summary>Most tokens of one batch, padding included: what fits the caches is faster than more.</summary>
     public int BatchTokens { get; init; } = 1024;

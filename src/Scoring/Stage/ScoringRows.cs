@@ -17,6 +17,7 @@ internal sealed class ScoringRows : IDisposable
     public const int WindowCharacters = 1 << 24;
 
     private readonly DataReader _reader;
+    private readonly IReadOnlyList<DataColumn> _file;
     private readonly ScoringJob _job;
     private readonly int _prompt;
     private readonly int _response;
@@ -31,19 +32,18 @@ internal sealed class ScoringRows : IDisposable
     public ScoringRows(ScoringJob job, IEnumerable<string> further)
     {
         _job = job;
-        IReadOnlyList<DataColumn> file;
         using (DataReader all = DataReader.Open(job.Input))
         {
             all.Require(job.ResponseColumn);
             // Reviews and other plain texts have no prompt: the default column may be missing, a named one may not.
             if (job.PromptColumn != "prompt") all.Require(job.PromptColumn);
-            file = all.FileColumns;
+            _file = all.FileColumns;
         }
 
         HashSet<string> own = [job.ResponseColumn, job.PromptColumn, "metadata", "prompt_tokens", "response_tokens", "temperature"];
         string[] asked = [.. further.Distinct().Where(c => !own.Contains(c))];
-        var wanted = new List<DataColumn> { new(job.ResponseColumn, TextOrMessages(file, job.ResponseColumn)) };
-        if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, TextOrMessages(file, job.PromptColumn)) { Optional = true });
+        var wanted = new List<DataColumn> { new(job.ResponseColumn, TextOrMessages(_file, job.ResponseColumn)) };
+        if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, TextOrMessages(_file, job.PromptColumn)) { Optional = true });
         wanted.AddRange(
         [
             new DataColumn("metadata", ColumnType.Json) { Optional = true },
@@ -61,6 +61,9 @@ internal sealed class ScoringRows : IDisposable
         _temperature = _reader.Find("temperature");
         _further = [.. asked.Select(c => (c, _reader.Find(c))).Where(c => c.Item2 >= 0)];
     }
+
+    /// <summary>Every column of the input.</summary>
+    public IReadOnlyList<DataColumn> FileColumns => _file;
 
     /// <summary>Number of rows of all files; reads text files once.</summary>
     public long Count() => _reader.CountRows();

@@ -76,6 +76,8 @@ public sealed class ScoringStage : IDisposable
         _ = FileFormats.Of(job.Output);
         if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
         using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns));
+        var columns = new ScoreColumns { Rewards = _sources.Count > 0, TokenRewards = false, Reference = _reference is not null, ScoreName = job.ScoreColumn, RewardsName = job.RewardsColumn };
+        _ = columns.Replaced(job.Input, rows.FileColumns); // before the work: what would be lost stops the run
         (long First, long Count)? range = job.Shard is { } shard ? shard.Range(rows.Count()) : null;
         using ScoringWork work = ScoringWork.Open(job.Output, Fingerprint(job), _sources.Count);
         if (work.Rows > 0) Log.Info($"{job.Output}: a run was stopped after {work.Rows.ToString("N0", CultureInfo.InvariantCulture)} rows; going on from there.");
@@ -88,8 +90,12 @@ public sealed class ScoringStage : IDisposable
             throw new InterruptedException($"Interrupted after {work.Rows} rows, which are kept. The same command goes on from there.");
         }
 
+        // Whether a reward from outside is per token shows only in what it gave.
+        columns = columns with { TokenRewards = work.HasTokenRewards };
+        IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
+        if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
         var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
-        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)), range);
+        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)), columns, range);
         work.Complete();
         return tally.Summary();
     }
@@ -167,10 +173,10 @@ public sealed class ScoringStage : IDisposable
         return (prompt, response);
     }
 
-    // All that the numbers depend on. Null where the input's files cannot be listed: then no run counts as the same.
-    private string? Fingerprint(ScoringJob job) => FileStamp.OfInput(job.Input) is not { } input ? null : string.Join('\n',
+    // All that the numbers depend on, this program's own code included.
+    private string Fingerprint(ScoringJob job) => string.Join('\n',
     [
-        input, job.PromptColumn, job.ResponseColumn, $"{job.BatchTokens} {job.WindowRows} {job.Temperature:R} {_threads} {job.Shard}",
+        typeof(ScoringStage).Module.ModuleVersionId.ToString(), FileStamp.OfInput(job.Input), job.PromptColumn, job.ResponseColumn, $"{job.BatchTokens} {job.WindowRows} {job.Temperature:R} {_threads} {job.Shard}",
         _reference is null ? "" : FileStamp.OfFolder(_reference.Folder),
         .. _sources.Select(s => $"{s.Name}: {s.Fingerprint}"),
     ]);

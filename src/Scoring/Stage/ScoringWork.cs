@@ -12,12 +12,15 @@ internal readonly record struct RowResult(RewardValue[] Rewards, float[]? Refere
 
 /// <summary>
 /// Finished windows of a run, beside the output as <c>OUT.scores.partial</c>, so that a stopped run goes on where it stopped. Each window
-/// has a checksum: what a crash left half-written at the end is dropped, never read.
+/// has a checksum: what a crash left half-written at the end is dropped, never read. So has its head, so that no broken length is ever believed.
 /// </summary>
 internal sealed class ScoringWork : IDisposable
 {
-    private const int ChecksumBytes = 16;
-    private static readonly byte[] Magic = "rlhf scores 1\n"u8.ToArray();
+    /// <summary>Goes up whenever the layout of the file changes.</summary>
+    private const int FormatVersion = 2;
+
+    private const int HeadBytes = 12, ChecksumBytes = 16;
+    private static readonly byte[] Magic = Encoding.UTF8.GetBytes($"rlhf scores {FormatVersion}\n");
     private readonly string _path;
     private readonly FileStream _stream;
     private readonly int _sources;
@@ -29,15 +32,18 @@ internal sealed class ScoringWork : IDisposable
     /// <summary>Rows of all finished windows.</summary>
     public long Rows { get; private set; }
 
+    /// <summary>True when a row has rewards per token.</summary>
+    public bool HasTokenRewards { get; private set; }
+
     /// <summary>Opens the work of the same run, or starts anew.</summary>
     /// <param name="output">The run's output.</param>
-    /// <param name="fingerprint">All that the results depend on; null: never the same.</param>
+    /// <param name="fingerprint">All that the results depend on.</param>
     /// <param name="sources">Rewards a row.</param>
     /// <exception cref="BadDataException">The place cannot be written.</exception>
-    public static ScoringWork Open(string output, string? fingerprint, int sources)
+    public static ScoringWork Open(string output, string fingerprint, int sources)
     {
         string path = Path.GetFullPath(output) + ".scores.partial";
-        byte[] header = [.. Magic, .. SHA256.HashData(Encoding.UTF8.GetBytes(fingerprint ?? ""))];
+        byte[] header = [.. Magic, .. SHA256.HashData(Encoding.UTF8.GetBytes(fingerprint))];
         FileStream stream = FileErrors.Writing(output, () =>
         {
             if (Directory.Exists(output)) throw new UnauthorizedAccessException();
@@ -48,8 +54,9 @@ internal sealed class ScoringWork : IDisposable
         FileErrors.Writing(output, () =>
         {
             byte[] found = new byte[header.Length];
-            if (fingerprint is null || stream.ReadAtLeast(found, found.Length, throwOnEndOfStream: false) < found.Length || !found.AsSpan().SequenceEqual(header))
+            if (stream.ReadAtLeast(found, found.Length, throwOnEndOfStream: false) < found.Length || !found.AsSpan().SequenceEqual(header))
             {
+                if (stream.Length > header.Length) Log.Info($"{path} is of a run with another input, other rewards, options or another version of this program: its rows are not taken over.");
                 stream.SetLength(0);
                 stream.Write(header);
                 stream.Flush();
@@ -71,6 +78,7 @@ internal sealed class ScoringWork : IDisposable
             foreach (RewardValue reward in row.Rewards)
             {
                 writer.Write(reward.Total ?? double.NaN); // rewards are finite, so NaN is free to mean none
+                HasTokenRewards |= reward.PerToken is not null;
                 Write(writer, reward.PerToken);
             }
 
@@ -78,16 +86,17 @@ internal sealed class ScoringWork : IDisposable
         }
 
         writer.Flush();
-        ReadOnlySpan<byte> payload = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
-        byte[] head = new byte[8];
+        byte[] payload = bytes.GetBuffer();
+        int length = (int)bytes.Length;
+        byte[] head = new byte[HeadBytes];
         BinaryPrimitives.WriteInt32LittleEndian(head, window.Count);
-        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(4), payload.Length);
-        byte[] checksum = Checksum(head, payload);
-        byte[] content = payload.ToArray();
+        BinaryPrimitives.WriteInt32LittleEndian(head.AsSpan(4), length);
+        Checksum(head.AsSpan(0, 8), [])[..4].CopyTo(head, 8);
+        byte[] checksum = Checksum(head, payload.AsSpan(0, length));
         FileErrors.Writing(_path, () =>
         {
             _stream.Write(head);
-            _stream.Write(content);
+            _stream.Write(payload, 0, length);
             _stream.Write(checksum);
             _stream.Flush();
         });
@@ -118,11 +127,11 @@ internal sealed class ScoringWork : IDisposable
     private RowResult[]? ReadWindow()
     {
         long start = _stream.Position;
-        byte[] head = new byte[8];
-        if (_stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length)
+        byte[] head = new byte[HeadBytes];
+        if (_stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length && Checksum(head.AsSpan(0, 8), []).AsSpan(0, 4).SequenceEqual(head.AsSpan(8)))
         {
             int rows = BinaryPrimitives.ReadInt32LittleEndian(head), length = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(4));
-            if (rows > 0 && length >= 0 && length + ChecksumBytes <= _stream.Length - _stream.Position)
+            if (rows > 0 && length >= 0 && (long)length + ChecksumBytes <= _stream.Length - _stream.Position)
             {
                 byte[] payload = new byte[length], checksum = new byte[ChecksumBytes];
                 _stream.ReadExactly(payload);
@@ -147,6 +156,7 @@ internal sealed class ScoringWork : IDisposable
             {
                 double total = reader.ReadDouble();
                 rewards[s] = new RewardValue(double.IsNaN(total) ? null : total, Floats(reader));
+                HasTokenRewards |= rewards[s].PerToken is not null;
             }
 
             window[i] = new RowResult(rewards, Floats(reader));

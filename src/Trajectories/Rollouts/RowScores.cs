@@ -24,20 +24,29 @@ public sealed record ScoredRollout(Rollout Rollout, RowScores Scores);
 /// <summary>The columns of <see cref="RowScores"/>.</summary>
 internal static class ScoreSchema
 {
-    public static readonly IReadOnlyList<DataColumn> Columns =
-    [
-        new("rewards", ColumnType.DoubleMap) { Optional = true },
-        new("token_rewards", ColumnType.FloatList) { Optional = true },
-        new("score", ColumnType.Double) { Optional = true },
-        new("reference_logprobs", ColumnType.FloatList) { Optional = true },
-    ];
+    public const string Rewards = "rewards", TokenRewards = "token_rewards", Score = "score", Reference = "reference_logprobs";
 
-    public static void Write(DataWriter writer, int first, RowScores scores)
+    /// <summary>To be read: a file has those that its scoring run computed.</summary>
+    public static readonly IReadOnlyList<DataColumn> Columns = [.. new ScoreColumns().Columns.Select(c => c with { Optional = true })];
+
+    /// <summary>Sets a row's columns as <paramref name="columns"/> has them.</summary>
+    public static void Write(DataWriter writer, int first, RowScores scores, ScoreColumns columns)
     {
-        writer.Set(first, scores.Rewards);
-        if (scores.TokenRewards is { } rewards) writer.Set(first + 1, rewards.AsSpan());
-        if (scores.Score is { } score) writer.Set(first + 2, score);
-        if (scores.ReferenceLogprobs is { } reference) writer.Set(first + 3, reference.AsSpan());
+        int c = first;
+        if (columns.Rewards) writer.Set(c++, scores.Rewards);
+        if (columns.TokenRewards) Set(writer, c++, scores.TokenRewards);
+        if (columns.Rewards)
+        {
+            if (scores.Score is { } score) writer.Set(c, score);
+            c++;
+        }
+
+        if (columns.Reference) Set(writer, c, scores.ReferenceLogprobs);
+    }
+
+    private static void Set(DataWriter writer, int column, float[]? values)
+    {
+        if (values is not null) writer.Set(column, values.AsSpan());
     }
 
     public static RowScores Read(RowBatch batch, int row, int[] at) => new()

@@ -5,40 +5,40 @@ namespace Rlhf.Trajectories;
 /// <summary>scored.parquet: what Scoring hands to Optimization.</summary>
 public static class ScoredFile
 {
-    /// <summary>The columns that Scoring adds, in order.</summary>
-    public static IReadOnlyList<DataColumn> AddedColumns => ScoreSchema.Columns;
-
     /// <summary>Writes rows made in memory. To score a file and keep columns that are not known here, use <see cref="Augment"/>.</summary>
     /// <exception cref="BadDataException">A row contradicts itself, or the place cannot be written.</exception>
     public static void Write(string path, IEnumerable<ScoredRollout> rows)
     {
-        using DataWriter writer = DataWriter.Create(path, [.. RolloutSchema.Columns, .. ScoreSchema.Columns]);
+        ScoreColumns columns = new();
+        using DataWriter writer = DataWriter.Create(path, [.. RolloutSchema.Columns, .. columns.Columns]);
         foreach (ScoredRollout row in rows)
         {
             string where = $"{path}, row {writer.RowCount + 1}";
             RolloutSchema.Check(row.Rollout, where);
             ScoreSchema.Check(where, row.Scores, row.Rollout.ResponseTokens.Length);
             RolloutSchema.Write(writer, row.Rollout);
-            ScoreSchema.Write(writer, RolloutSchema.Columns.Count, row.Scores);
+            ScoreSchema.Write(writer, RolloutSchema.Columns.Count, row.Scores, columns);
             writer.EndRow();
         }
 
         writer.Complete();
     }
 
-    /// <summary>Copies any table with all its columns and adds the scores, one for each row in the input's order.</summary>
+    /// <summary>Copies any table with all its columns and adds the scores, one for each row in the input's order. <see cref="ScoreColumns.Replaced"/> tells what is replaced.</summary>
     /// <param name="input">File or pattern.</param>
     /// <param name="output">File.</param>
     /// <param name="scores">One for each row.</param>
+    /// <param name="columns">Which of the scores; null: all.</param>
     /// <param name="range">Only these rows of the input are copied; null: all.</param>
     /// <exception cref="BadDataException">The number of scores differs from the rows, a score is NaN, or the place cannot be written.</exception>
-    public static void Augment(string input, string output, IEnumerable<RowScores> scores, (long First, long Count)? range = null)
+    public static void Augment(string input, string output, IEnumerable<RowScores> scores, ScoreColumns? columns = null, (long First, long Count)? range = null)
     {
-        using TableAugmenter augmenter = TableAugmenter.Create([input], output, ScoreSchema.Columns, range);
+        columns ??= new ScoreColumns();
+        using TableAugmenter augmenter = TableAugmenter.Create([input], output, columns.Columns, range);
         foreach (RowScores row in scores)
         {
             ScoreSchema.Check($"{output}, row {augmenter.Rows.RowCount + 1}", row, null);
-            ScoreSchema.Write(augmenter.Rows, 0, row);
+            ScoreSchema.Write(augmenter.Rows, 0, row, columns);
             augmenter.Rows.EndRow();
         }
 

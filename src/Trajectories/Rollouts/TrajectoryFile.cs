@@ -36,7 +36,8 @@ public static class TrajectoryFile
     /// <exception cref="BadDataException">A row contradicts itself, or the place cannot be written.</exception>
     public static void Write(string path, IEnumerable<Trajectory> rows)
     {
-        using DataWriter writer = DataWriter.Create(path, [.. RolloutSchema.Columns, .. ScoreSchema.Columns, .. AddedColumns]);
+        ScoreColumns columns = new();
+        using DataWriter writer = DataWriter.Create(path, [.. RolloutSchema.Columns, .. columns.Columns, .. AddedColumns]);
         foreach (Trajectory row in rows)
         {
             string where = $"{path}, row {writer.RowCount + 1}";
@@ -45,7 +46,7 @@ public static class TrajectoryFile
             ScoreSchema.Check(where, row.Scores, tokens);
             Check(where, row.Targets, tokens);
             RolloutSchema.Write(writer, row.Rollout);
-            ScoreSchema.Write(writer, RolloutSchema.Columns.Count, row.Scores);
+            ScoreSchema.Write(writer, RolloutSchema.Columns.Count, row.Scores, columns);
             WriteTargets(writer, RolloutSchema.Columns.Count + ScoreSchema.Columns.Count, row.Targets);
             writer.EndRow();
         }
