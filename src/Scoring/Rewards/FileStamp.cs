@@ -1,22 +1,28 @@
 using System.Globalization;
-using System.IO.Enumeration;
+using Rlhf.Core;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
-/// <summary>Name, size and time of files: whether they are still those that a stopped run read.</summary>
+/// <summary>Whether files are still those that a stopped run read: name, size and time of large ones, the contents of small ones.</summary>
 internal static class FileStamp
 {
     public static string OfFolder(string folder) =>
         Path.GetFullPath(folder) + ": " + string.Join(", ", Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(OfFile));
 
-    /// <summary>Of a file, or of all files that a pattern in the last part of the path matches; null where the pattern is in a folder's name.</summary>
-    public static string? OfInput(string input)
+    /// <summary>Of the files that a path or pattern stands for, as they are read.</summary>
+    /// <exception cref="BadDataException">A file is missing or empty, or a pattern matches none.</exception>
+    public static string OfInput(string input) => string.Join(", ", DataFiles.Of([input]).Select(f => OfFile(Path.GetFullPath(f))));
+
+    /// <summary>Of a file that a rule reads.</summary>
+    public static string OfContents(string file) => $"{Path.GetFullPath(file)} {Sha256.OfFile(file)}";
+
+    /// <summary>Of an assembly and those beside it, which it may need.</summary>
+    public static string OfAssembly(string file)
     {
-        if (File.Exists(input)) return OfFile(Path.GetFullPath(input));
-        string folder = Path.GetDirectoryName(Path.GetFullPath(input)) ?? "/", pattern = Path.GetFileName(input);
-        if (!Directory.Exists(folder) || pattern.Contains('[', StringComparison.Ordinal)) return null;
-        return string.Join(", ", Directory.EnumerateFiles(folder).Where(f => FileSystemName.MatchesSimpleExpression(pattern, Path.GetFileName(f), ignoreCase: false))
-            .Order(StringComparer.Ordinal).Select(OfFile));
+        string full = Path.GetFullPath(file);
+        return !File.Exists(full) ? full : $"{OfContents(full)}: "
+            + string.Join(", ", Directory.EnumerateFiles(Path.GetDirectoryName(full)!, "*.dll").Order(StringComparer.Ordinal).Where(f => f != full).Select(OfFile));
     }
 
     private static string OfFile(string file)

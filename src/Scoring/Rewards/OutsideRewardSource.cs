@@ -7,7 +7,8 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
 {
     private readonly IRewardFunction _function = reward.Open();
 
-    internal override string Fingerprint => reward.Source;
+    // A program or an endpoint is the same as long as its command or address is: what stands behind it cannot be known.
+    internal override string Fingerprint { get; } = reward.File.Length > 0 ? FileStamp.OfAssembly(reward.File) : reward.Source;
 
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {

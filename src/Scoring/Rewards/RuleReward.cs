@@ -8,7 +8,8 @@ internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
 {
     public override IReadOnlyList<string> Columns => rule.Columns;
 
-    internal override string Fingerprint => config.Rule;
+    // Taken when the rule was opened: what it has read is what counts.
+    internal override string Fingerprint { get; } = string.Join("; ", [config.Rule, .. rule.Files.Select(FileStamp.OfContents)]);
 
     public override RewardValue[] Score(IReadOnlyList<RuleInput> rows, object? prepared, int batchTokens, CancellationToken cancellation)
     {

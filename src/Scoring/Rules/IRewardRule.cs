@@ -24,6 +24,9 @@ public interface IRewardRule
     /// <summary>Columns of the table that the rule reads where they exist.</summary>
     IReadOnlyList<string> Columns => [];
 
+    /// <summary>Files that the rule has read: what is in them is part of the rule.</summary>
+    IReadOnlyList<string> Files => [];
+
     /// <summary>The reward, or null when the rule does not apply to the row (it is then counted and left out of the score).</summary>
     double? Score(in RuleInput row);
 }

@@ -16,14 +16,15 @@ public sealed class LexiconRule : IRewardRule
 
     private readonly Dictionary<string, double> _weights = new(StringComparer.Ordinal);
     private readonly bool _perWord;
+    private readonly string _file;
 
     public LexiconRule(RuleArguments arguments)
     {
-        string file = arguments.Text("file", "");
+        _file = arguments.Text("file", "");
         _perWord = arguments.Flag("per_word", true);
-        if (file.Length > 0)
+        if (_file.Length > 0)
         {
-            Load(file);
+            Load(_file);
             return;
         }
 
@@ -32,6 +33,8 @@ public sealed class LexiconRule : IRewardRule
     }
 
     public string Name => "lexicon";
+
+    public IReadOnlyList<string> Files => _file.Length > 0 ? [_file] : [];
 
     public double? Score(in RuleInput row)
     {
