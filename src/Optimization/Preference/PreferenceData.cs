@@ -49,15 +49,15 @@ public sealed class PreferenceData
         int[] tokens = [reader.Find(PromptTokens), reader.Find(ChosenTokens), reader.Find(RejectedTokens)];
         bool asTokens = !labelled && tokens.All(t => t >= 0);
         string[] names = labelled ? [_config.CompletionColumn, _config.LabelColumn] : [_config.ChosenColumn, _config.RejectedColumn];
-        int[] texts = asTokens ? [] : [.. names.Select(reader.Require)];
-        int prompt = asTokens || _config.PromptColumn.Length == 0 ? -1 : reader.Require(_config.PromptColumn);
+        TextColumn[] texts = asTokens ? [] : [.. names.Select(n => TextColumn.Of(reader, n))];
+        TextColumn? prompt = asTokens || _config.PromptColumn.Length == 0 ? null : TextColumn.Of(reader, _config.PromptColumn);
         foreach (RowBatch batch in reader.Batches())
         {
             for (int row = 0; row < batch.Count; row++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 if (asTokens) AddTokens(reader, batch, row, tokens);
-                else AddTexts(reader, batch, row, prompt, texts, labelled);
+                else AddTexts(batch, row, prompt, texts, labelled);
             }
         }
     }
@@ -70,10 +70,10 @@ public sealed class PreferenceData
         else Add(tokens[0]!, [tokens[1]!, tokens[2]!], [true, false], batch.FirstRow + row);
     }
 
-    private void AddTexts(DataReader reader, RowBatch batch, int row, int promptColumn, int[] columns, bool labelled)
+    private void AddTexts(RowBatch batch, int row, TextColumn? promptColumn, TextColumn[] columns, bool labelled)
     {
-        string?[] texts = [.. columns.Select(c => batch.IsNull(c, row) ? null : TextRows.Text(reader.Columns[c], batch, c, row))];
-        string? prompt = promptColumn < 0 ? "" : batch.IsNull(promptColumn, row) ? null : TextRows.Text(reader.Columns[promptColumn], batch, promptColumn, row);
+        string?[] texts = [.. columns.Select(c => c.Get(batch, row))];
+        string? prompt = promptColumn is null ? "" : promptColumn.Get(batch, row);
         if (prompt is null || texts.Any(t => t is null))
         {
             Drop("a column is null");

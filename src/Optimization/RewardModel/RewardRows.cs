@@ -26,38 +26,39 @@ public static class RewardRows
         if (files.Count == 0) throw new ConfigurationException("data: no file is named; give at least one Parquet, JSONL or CSV file.");
         using DataReader reader = DataReader.Open(files);
         config = RewardColumns.Resolve(config, reader, tell);
-        int prompt = config.PromptColumn.Length > 0 ? reader.Require(config.PromptColumn) : -1;
-        Func<RowBatch, int, (string[], double, double[]?, string?)> parse = Parser(config, reader);
+        TextColumn? prompt = config.PromptColumn.Length > 0 ? TextColumn.Of(reader, config.PromptColumn, tell) : null;
+        Func<RowBatch, int, (string[], double, double[]?, string?)> parse = Parser(config, reader, tell);
         foreach (RowBatch batch in reader.Batches())
         {
             for (int row = 0; row < batch.Count; row++)
             {
                 (string[] texts, double label, double[]? steps, string? reason) = parse(batch, row);
                 if (reason is null && texts.Any(t => t.Length == 0)) reason = "an empty text";
-                string before = prompt < 0 ? "" : Text(reader, batch, prompt, row, config) ?? "";
+                string before = prompt?.Get(batch, row) is { } text ? TextRows.Replaced(text, config.Replace) : "";
                 yield return new RewardRow(batch.FirstRow + row, texts, before, label, steps, reason);
             }
         }
     }
 
-    private static Func<RowBatch, int, (string[] Texts, double Label, double[]? Steps, string? Reason)> Parser(RewardModelConfig config, DataReader reader)
+    private static Func<RowBatch, int, (string[] Texts, double Label, double[]? Steps, string? Reason)> Parser(RewardModelConfig config, DataReader reader, Action<string> tell)
     {
         const string isNull = "a column is null";
-        string? Get(RowBatch batch, int column, int row) => Text(reader, batch, column, row, config);
+        TextColumn Column(string name) => TextColumn.Of(reader, name, tell);
+        string? Get(RowBatch batch, TextColumn column, int row) => column.Get(batch, row) is { } text ? TextRows.Replaced(text, config.Replace) : null;
         switch (config.Objective)
         {
             case RewardObjective.Pairwise:
-                int chosen = reader.Require(config.ChosenColumn), rejected = reader.Require(config.RejectedColumn);
-                int margin = config.MarginColumn.Length > 0 ? reader.Require(config.MarginColumn) : -1;
+                TextColumn chosen = Column(config.ChosenColumn), rejected = Column(config.RejectedColumn);
+                TextColumn? margin = config.MarginColumn.Length > 0 ? Column(config.MarginColumn) : null;
                 return (batch, row) =>
                 {
                     if (Get(batch, chosen, row) is not { } better || Get(batch, rejected, row) is not { } worse) return ([], 0, null, isNull);
                     if (better == worse) return ([], 0, null, "chosen and rejected are equal");
                     double own = 0;
-                    return margin < 0 || TryNumber(Get(batch, margin, row), out own) ? ([better, worse], own, null, null) : ([], 0, null, "the margin is no number");
+                    return margin is null || TryNumber(Get(batch, margin, row), out own) ? ([better, worse], own, null, null) : ([], 0, null, "the margin is no number");
                 };
             case RewardObjective.KWise or RewardObjective.PlackettLuce:
-                int ranking = TextList(reader, config.RankingColumn, "best first");
+                int ranking = TextList(reader, config.RankingColumn, "best first", tell);
                 return (batch, row) =>
                 {
                     if (batch.GetTextList(ranking, row) is not { } list) return ([], 0, null, isNull);
@@ -67,7 +68,7 @@ public static class RewardRows
                     return (answers, 0, null, reason);
                 };
             case RewardObjective.Process:
-                int steps = TextList(reader, config.StepsColumn, "the steps of an answer"), marks = reader.Require(config.StepLabelsColumn);
+                int steps = TextList(reader, config.StepsColumn, "the steps of an answer", tell), marks = reader.Require(config.StepLabelsColumn);
                 return (batch, row) =>
                 {
                     if (batch.GetTextList(steps, row) is not { } list || Numbers(reader, batch, marks, row) is not { } labels) return ([], 0, null, isNull);
@@ -75,10 +76,10 @@ public static class RewardRows
                     return ([.. list.Select(t => TextRows.Replaced(t, config.Replace))], 0, labels, reason);
                 };
             case RewardObjective.Discriminator:
-                int human = reader.Require(config.TextColumn);
+                TextColumn human = Column(config.TextColumn);
                 return (batch, row) => Get(batch, human, row) is { } text ? ([text], 1, null, null) : ([], 0, null, isNull);
             default:
-                int column = reader.Require(config.TextColumn), label = reader.Require(config.LabelColumn);
+                TextColumn column = Column(config.TextColumn), label = Column(config.LabelColumn);
                 bool isBinary = config.Objective == RewardObjective.Binary;
                 return (batch, row) =>
                 {
@@ -117,30 +118,22 @@ public static class RewardRows
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number) && double.IsFinite(number);
     }
 
-    // A conversation is read as its contents, one after the other, as rlhf-score reads it.
-    private static string? Text(DataReader reader, RowBatch batch, int column, int row, RewardModelConfig config)
-    {
-        if (batch.IsNull(column, row)) return null;
-        DataColumn read = reader.Columns[column];
-        string text = read.Type == ColumnType.Json && read.SqlType.EndsWith(']')
-            ? string.Concat(batch.GetMessages(column, row)!.Select(m => m.Content))
-            : TextRows.Text(read, batch, column, row);
-        return TextRows.Replaced(text, config.Replace);
-    }
-
-    private static int TextList(DataReader reader, string name, string what)
+    // CSV files, and Parquet files with text columns, have lists as JSON text.
+    private static int TextList(DataReader reader, string name, string what, Action<string> tell)
     {
         int column = reader.Require(name);
-        return reader.Columns[column].Type == ColumnType.TextList
-            ? column
-            : throw new BadDataException($"{reader.Name}: the column '{name}' is {reader.Columns[column].SqlType}; it must be a list of texts, {what}.");
+        string type = reader.Columns[column].SqlType;
+        if (reader.Columns[column].Type == ColumnType.TextList) return column;
+        if (type is not ("VARCHAR" or "JSON")) throw new BadDataException($"{reader.Name}: the column '{name}' is {type}; it must be a list of texts, {what}.");
+        tell($"{reader.Name}: the texts of column '{name}' are read as JSON lists of texts, {what}");
+        return column;
     }
 
     private static double[]? Numbers(DataReader reader, RowBatch batch, int column, int row) => reader.Columns[column].Type switch
     {
         ColumnType.Int32List => batch.GetInt32List(column, row)?.Select(n => (double)n).ToArray(),
         ColumnType.Int64List => batch.GetInt64List(column, row)?.Select(n => (double)n).ToArray(),
-        ColumnType.DoubleList => batch.GetDoubleList(column, row),
+        ColumnType.DoubleList or ColumnType.Text or ColumnType.Json => batch.GetDoubleList(column, row),
         _ => throw new BadDataException($"{reader.Name}: the column '{reader.Columns[column].Name}' is {reader.Columns[column].SqlType}; it must be a list of numbers, 0 or 1 a step."),
     };
 }

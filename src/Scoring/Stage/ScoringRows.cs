@@ -32,18 +32,21 @@ internal sealed class ScoringRows : IDisposable
     public ScoringRows(ScoringJob job, IEnumerable<string> further)
     {
         _job = job;
+        ColumnType responseType, promptType;
         using (DataReader all = DataReader.Open(job.Input))
         {
             all.Require(job.ResponseColumn);
             // Reviews and other plain texts have no prompt: the default column may be missing, a named one may not.
             if (job.PromptColumn != "prompt") all.Require(job.PromptColumn);
             _file = all.FileColumns;
+            responseType = TextOrMessages(all, job.ResponseColumn);
+            promptType = TextOrMessages(all, job.PromptColumn);
         }
 
         HashSet<string> own = [job.ResponseColumn, job.PromptColumn, "metadata", "prompt_tokens", "response_tokens", "temperature"];
         string[] asked = [.. further.Distinct().Where(c => !own.Contains(c))];
-        var wanted = new List<DataColumn> { new(job.ResponseColumn, TextOrMessages(_file, job.ResponseColumn)) };
-        if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, TextOrMessages(_file, job.PromptColumn)) { Optional = true });
+        var wanted = new List<DataColumn> { new(job.ResponseColumn, responseType) };
+        if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, promptType) { Optional = true });
         wanted.AddRange(
         [
             new DataColumn("metadata", ColumnType.Json) { Optional = true },
@@ -131,8 +134,13 @@ internal sealed class ScoringRows : IDisposable
             : batch.GetString(column, row);
     }
 
-    private static ColumnType TextOrMessages(IReadOnlyList<DataColumn> file, string name) =>
-        file.FirstOrDefault(c => c.Name == name)?.SqlType.EndsWith(']') == true ? ColumnType.Messages : ColumnType.Text;
+    private static ColumnType TextOrMessages(DataReader all, string name)
+    {
+        if (all.FileColumns.FirstOrDefault(c => c.Name == name)?.SqlType.EndsWith(']') == true) return ColumnType.Messages;
+        if (!all.HoldsConversations(name)) return ColumnType.Text;
+        Log.Info($"{all.Name}: the texts of column '{name}' are lists of messages; they are read as their contents, one after the other");
+        return ColumnType.Messages;
+    }
 
     public void Dispose() => _reader.Dispose();
 }

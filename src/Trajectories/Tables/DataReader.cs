@@ -82,6 +82,24 @@ public sealed class DataReader : IDisposable
     /// <exception cref="BadDataException">The file has no such column; the message lists those it has.</exception>
     public int Require(string column) => Find(column) is >= 0 and int i ? i : throw MissingColumn(_source, column, FileColumns);
 
+    /// <summary>True where a column of texts holds conversations as JSON: its first value that is no empty list is a list of {role, content}. Not while rows are read.</summary>
+    /// <exception cref="BadDataException">The file is damaged.</exception>
+    public bool HoldsConversations(string column)
+    {
+        if (FileColumns.FirstOrDefault(c => c.Name == column)?.SqlType is not ("VARCHAR" or "JSON")) return false;
+        // As text, without another look at all of a CSV file for its types.
+        string table = _source.Format == FileFormat.Csv ? _source.Table(textOnly: true) : _table, text = $"CAST({Sql.Name(column)} AS VARCHAR)";
+        try
+        {
+            IReadOnlyList<string?[]> first = _session.Texts($"SELECT {text} FROM {table} WHERE {text} IS NOT NULL AND trim({text}) <> '[]' LIMIT 1", 1);
+            return first.Count > 0 && JsonText.IsConversation(first[0][0]!);
+        }
+        catch (DuckDbException e)
+        {
+            throw _source.Damaged(e);
+        }
+    }
+
     /// <summary>
     /// The rows, from the first one each time it is called. A batch is valid until the next one is asked for. One enumeration at a time.
     /// </summary>

@@ -72,7 +72,10 @@ public sealed unsafe class RowBatch : IDisposable
 
     public float[]? GetFloatList(int column, int row) => IsNull(column, row) ? null : FloatSpan(column, row).ToArray();
 
-    public double[]? GetDoubleList(int column, int row) => IsNull(column, row) ? null : Elements<double>(column, row, ColumnType.DoubleList).ToArray();
+    /// <summary>A list, nested or as JSON text in a Text or Json column.</summary>
+    public double[]? GetDoubleList(int column, int row) => IsNull(column, row) ? null
+        : _vectors[column].Type is ColumnType.Text or ColumnType.Json ? FromJson(column, row, "numbers", e => e.GetDouble())
+        : Elements<double>(column, row, ColumnType.DoubleList).ToArray();
 
     /// <summary>The elements in place, valid as long as the batch; empty for null.</summary>
     public ReadOnlySpan<int> Int32Span(int column, int row) => Elements<int>(column, row, ColumnType.Int32List);
@@ -80,9 +83,11 @@ public sealed unsafe class RowBatch : IDisposable
     /// <summary>The elements in place, valid as long as the batch; empty for null.</summary>
     public ReadOnlySpan<float> FloatSpan(int column, int row) => Elements<float>(column, row, ColumnType.FloatList);
 
+    /// <summary>A list, nested or as JSON text in a Text or Json column.</summary>
     public string[]? GetTextList(int column, int row)
     {
         Vector vector = Checked(column, row);
+        if (vector.Type is ColumnType.Text or ColumnType.Json) return IsNull(column, row) ? null : FromJson(column, row, "texts", e => e.GetString() ?? throw new FormatException("an element is null"));
         Expect(column, vector.Type == ColumnType.TextList, ColumnType.TextList);
         if (!DuckDb.IsValid(vector.Validity, row)) return null;
         DuckDb.ListEntry entry = ((DuckDb.ListEntry*)vector.Data)[row];
@@ -111,17 +116,18 @@ public sealed unsafe class RowBatch : IDisposable
     /// <exception cref="BadDataException">The value is no such list.</exception>
     public IReadOnlyList<ChatMessage>? GetMessages(int column, int row)
     {
-        if (IsNull(column, row)) return null;
-        ReadOnlySpan<byte> json = GetUtf8(column, row);
-        var reader = new Utf8JsonReader(json);
+        return IsNull(column, row) ? null : FromJson(column, row, "{role, content}", m => new ChatMessage(Field(m, "role", "from"), Field(m, "content", "value")));
+    }
+
+    private T[] FromJson<T>(int column, int row, string what, Func<JsonElement, T> element)
+    {
         try
         {
-            using JsonDocument document = JsonDocument.ParseValue(ref reader);
-            return [.. document.RootElement.EnumerateArray().Select(m => new ChatMessage(Field(m, "role", "from"), Field(m, "content", "value")))];
+            return JsonText.List(GetUtf8(column, row), element);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (FormatException e)
         {
-            throw Bad(column, row, $"is no list of {{role, content}}: {e.Message}");
+            throw Bad(column, row, $"is no list of {what}: {e.Message}");
         }
     }
 
@@ -139,7 +145,7 @@ public sealed unsafe class RowBatch : IDisposable
     }
 
     private static string Field(JsonElement message, string name, string other) =>
-        (message.TryGetProperty(name, out JsonElement value) ? value : message.GetProperty(other)).GetString() ?? "";
+        (message.TryGetProperty(name, out JsonElement value) || message.TryGetProperty(other, out value) ? value : throw new FormatException($"a message has no '{name}'")).GetString() ?? "";
 
     private T Value<T>(int column, int row, ColumnType type)
         where T : unmanaged
