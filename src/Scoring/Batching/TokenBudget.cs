@@ -1,13 +1,16 @@
 namespace Rlhf.Scoring;
 
 /// <summary>
-/// Cuts a window of rows into batches of nearly equal length: sorted by length, at most a budget of tokens with padding, and a new batch as
-/// soon as padding would pass a few percent. Results go back by index, so the order of work never shows.
+/// Cuts a window of rows into batches of nearly equal length: in the order of their lengths, at most a budget of tokens with padding each, so that padding
+/// and calls together cost least. Results go back by index, so the order of work never shows.
 /// </summary>
 public static class TokenBudget
 {
-    /// <summary>Largest share of padding in a batch of more than one row.</summary>
-    public const double MaximumPadding = 0.06;
+    /// <summary>Largest share of a window's computed tokens that may be padding, whatever it costs in calls.</summary>
+    public const double MaximumPadding = 0.05;
+
+    /// <summary>What a batch more costs, in tokens: the call, and smaller matrices.</summary>
+    private const int CallTokens = 12;
 
     /// <param name="lengths">[rows] tokens of each row.</param>
     /// <param name="batchTokens">Most tokens of one batch, padding included; a longer row stands alone.</param>
@@ -17,24 +20,41 @@ public static class TokenBudget
         int[] keys = lengths.ToArray(), order = new int[keys.Length];
         for (int i = 0; i < order.Length; i++) order[i] = i;
         Array.Sort(keys, order); // shortest first; ties in any fixed order
-        var batches = new List<int[]>();
-        for (int end = order.Length; end > 0;)
+        long real = 0;
+        foreach (int length in keys) real += length;
+        // Where the rows are so few that little padding takes many batches, batches are counted as cheaper, in the end as free: then only equal lengths meet.
+        for (int call = CallTokens; ; call /= 2)
         {
-            int longest = keys[end - 1], rows = Math.Max(1, batchTokens / Math.Max(1, longest)), start = end - 1;
-            long real = longest;
-            while (start > 0 && end - start < rows)
+            (int[] starts, long computed) = Cheapest(keys, batchTokens, call);
+            if (call > 0 && computed - real > MaximumPadding * computed) continue;
+            var batches = new List<int[]>();
+            for (int end = keys.Length; end > 0; end = starts[end]) batches.Add(order[starts[end]..end]);
+            return batches;
+        }
+    }
+
+    /// <summary>The cheapest way to cut sorted rows, by the cost of the cheapest way to cut those before each batch.</summary>
+    /// <returns>For each end of a batch where it starts, and the tokens computed in all batches.</returns>
+    private static (int[] Starts, long Computed) Cheapest(int[] keys, int batchTokens, int call)
+    {
+        long[] cost = new long[keys.Length + 1];
+        int[] starts = new int[keys.Length + 1];
+        for (int end = 1; end <= keys.Length; end++)
+        {
+            long longest = keys[end - 1], best = long.MaxValue;
+            int rows = (int)Math.Max(1, batchTokens / Math.Max(1, longest));
+            for (int start = end - 1; start >= Math.Max(0, end - rows); start--)
             {
-                long padded = (long)longest * (end - start + 1), next = real + keys[start - 1];
-                bool worth = end - start < 8 ? padded - next <= padded * 0.25 : padded - next <= padded * MaximumPadding;
-                if (!worth) break;
-                real = next;
-                start--;
+                long whole = cost[start] + ((end - start) * longest) + call;
+                if (whole > best) continue; // of equal cost, the larger batch
+                (best, starts[end]) = (whole, start);
             }
 
-            batches.Add(order[start..end]);
-            end = start;
+            cost[end] = best;
         }
 
-        return batches;
+        long computed = 0;
+        for (int end = keys.Length; end > 0; end = starts[end]) computed += (long)keys[end - 1] * (end - starts[end]);
+        return (starts, computed);
     }
 }
