@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Trajectories;
@@ -93,19 +92,10 @@ public static class ScoreCommand
             return;
         }
 
-        long total = Count(job.Input), start = Stopwatch.GetTimestamp();
+        long total = Count(job.Input);
         if (job.Shard is { } shard) total = shard.Range(total).Count;
         ScoringSummary summary;
-        using (var progress = new ProgressReport("scoring", total, "rows"))
-        {
-            long done = 0;
-            summary = stage.Run(job, rows =>
-            {
-                double rate = stage.TokensScored / Stopwatch.GetElapsedTime(start).TotalSeconds;
-                progress.Advance(rows - done, rate > 0 ? string.Create(CultureInfo.InvariantCulture, $"{rate:0} tokens/s") : null);
-                done = rows;
-            }, cancellation);
-        }
+        using (var told = new ScoringReport(total)) summary = stage.Run(job, p => told.Tell(p, stage.TokensScored), cancellation);
 
         var table = new ConsoleTable("reward", "mean") { Title = $"{summary.Rows:N0} rows → {job.Output}" };
         foreach ((string name, double mean) in summary.Means) table.Add(name, mean.ToString("0.0000", CultureInfo.InvariantCulture));

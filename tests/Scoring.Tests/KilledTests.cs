@@ -11,30 +11,57 @@ public sealed class KilledTests : Fixture
     private string Rows(int count) => Text("in.jsonl", [.. Enumerable.Range(0, count).Select(i => $"{{\"id\":{i},\"response\":\"{Words((uint)i)}\"}}")]);
 
     [Test]
-    public void KilledTenTimesAndResumedGivesTheSameBytes()
+    public void KilledAtWorkAndWhileWritingAndResumedGivesTheSameBytes()
     {
-        string input = Rows(400), reward = Reward("reward").Folder;
-        // The program makes the run slow enough to be met at work.
-        string[] options = ["--in", input, "--reward-model", reward, "--reward-program", "while read -r line; do sleep 0.002; echo 1; done", "--threads", "1", "--window-rows", "20", "--log-level", "error"];
-        int kills = 0;
-        for (int i = 0; i < 10; i++)
+        // Long notes make the join slow enough to be met; the program does that for the work.
+        string note = new('n', 60_000);
+        string input = Text("in.jsonl", [.. Enumerable.Range(0, 400).Select(i => $"{{\"id\":{i},\"response\":\"{Words((uint)i)}\",\"note\":\"{note}\"}}")]), reward = Reward("reward").Folder;
+        string[] options = ["--in", input, "--reward-model", reward, "--reward-program", "while read -r line; do sleep 0.001; echo 1; done", "--threads", "1", "--window-rows", "20"];
+        string output = At("killed.parquet"), work = output + ".scores.partial", join = output + ".columns.partial";
+        int kills = 0, joins = 0, resumed = 0;
+        for (int start = 0; start < 16 && !File.Exists(output); start++)
         {
-            using Process process = Start([.. options, "--out", At("killed.parquet")]);
-            if (!process.WaitForExit(300 + (int)(500 * AddressedRandom.Uniform(9, AddressedRandom.Stream.Probe, (uint)i))))
+            // At work: some time after the first row of this start was kept. While writing: some time after the columns' file is there.
+            double u = AddressedRandom.Uniform(9, AddressedRandom.Stream.Probe, (uint)start);
+            long before = Size(work);
+            using Process process = Start([.. options, "--out", output]);
+            Task<string> told = process.StandardError.ReadToEndAsync();
+            bool whileWriting = kills >= 5;
+            Until(process, () => whileWriting ? File.Exists(join) : Size(work) > before);
+            if (!process.WaitForExit((int)((whileWriting ? 60 : 120) * u)))
             {
+                bool isWriting = File.Exists(join);
                 process.Kill(entireProcessTree: true);
-                kills++;
+                process.WaitForExit();
+                // A kill may land after the file got its name and before the program ended: then the file is whole, which the last line tells.
+                if (!File.Exists(output)) kills++;
+                if (isWriting && !File.Exists(output)) joins++;
             }
 
             process.WaitForExit();
-            // A kill may land after the file got its name and before the program ended: then the file is whole, which the last line tells.
-            if (File.Exists(At("killed.parquet"))) break;
+            if (told.Result.Contains("going on from there", StringComparison.Ordinal)) resumed++;
         }
 
-        Assert.That(kills, Is.GreaterThan(2));
-        if (!File.Exists(At("killed.parquet"))) Assert.That(Program([.. options, "--out", At("killed.parquet")]).Code, Is.Zero);
+        TestContext.Out.WriteLine($"{kills} kills, {joins} of them while writing; {resumed} starts went on from finished windows");
+        if (!File.Exists(output))
+        {
+            (int code, _, string error) = Program([.. options, "--out", output]);
+            Assert.That((code, error.Contains("going on from there", StringComparison.Ordinal)), Is.EqualTo((0, true)), error);
+        }
+
         Assert.That(Program([.. options, "--out", At("whole.parquet")]).Code, Is.Zero);
-        Assert.That(File.ReadAllBytes(At("killed.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
+        Assert.That(File.ReadAllBytes(output), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
+        Assert.That(Directory.GetFiles(Folder, "*.partial"), Is.Empty);
+        Assert.That(kills, Is.GreaterThanOrEqualTo(5));
+        Assert.That(resumed, Is.GreaterThanOrEqualTo(4), "each start behind a kill at work finds its windows");
+        Assert.That(joins, Is.GreaterThanOrEqualTo(1));
+    }
+
+    private static long Size(string path) => File.Exists(path) ? new FileInfo(path).Length : 0;
+
+    private static void Until(Process process, Func<bool> happened)
+    {
+        while (!process.HasExited && !happened()) Thread.Sleep(1);
     }
 
     [TestCase("n=0; while read -r line; do n=$((n+1)); if [ $n -gt 100 ]; then exit 4; fi; echo 1; done", 6, "ended with exit code 4")]
@@ -98,6 +125,8 @@ public sealed class KilledTests : Fixture
         var info = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         info.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "rlhf-score.dll"));
         foreach (string arg in args) info.ArgumentList.Add(arg);
-        return Process.Start(info)!;
+        Process process = Process.Start(info)!;
+        _ = process.StandardOutput.ReadToEndAsync(); // a full pipe would stop it
+        return process;
     }
 }

@@ -56,9 +56,12 @@ public sealed class StageTests : Fixture
         Assert.That(File.Exists(At("resumed.parquet")), Is.False);
         // What a crash leaves at the end of the work file is dropped.
         using (FileStream torn = new(At("resumed.parquet.scores.partial"), FileMode.Append)) torn.Write([8, 0, 0, 0, 200, 1, 0, 0, 7, 7]);
-        List<long> told = [];
+        List<ScoringProgress> told = [];
         long tokens = stage.TokensScored;
         stage.Run(Job(input, "resumed.parquet"), told.Add);
+        Assert.That(told.Where(p => !p.IsWriting).Select(p => p.Rows), Is.EqualTo(new[] { 8, 16, 24, 32, 40, 45 }));
+        Assert.That(told, Has.All.Matches<ScoringProgress>(p => p.Before == (p.IsWriting ? 0 : 8 * stopAfter)));
+        Assert.That(told[^1], Is.EqualTo(new ScoringProgress(45, 0, IsWriting: true)));
         Assert.That(stage.TokensScored - tokens, Is.GreaterThan(0).And.LessThan(tokens), "finished windows are not computed again");
         Assert.That(File.ReadAllBytes(At("resumed.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
         Assert.That(Directory.GetFiles(Folder, "*.partial"), Is.Empty);

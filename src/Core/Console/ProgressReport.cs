@@ -4,7 +4,7 @@ namespace Rlhf.Core;
 
 /// <summary>
 /// How far a piece of work is: on a terminal one line that redraws itself (bar, share, rate, time left), elsewhere a plain line every few
-/// seconds. Work shorter than two seconds says nothing.
+/// seconds, and after ten seconds without news once more, so that a long step is not taken for a hang. Work shorter than two seconds says nothing.
 /// </summary>
 public sealed class ProgressReport : IDisposable
 {
@@ -12,6 +12,7 @@ public sealed class ProgressReport : IDisposable
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RedrawEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LineEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan NoNews = TimeSpan.FromSeconds(10);
 
     private readonly string _title;
     private readonly long _total;
@@ -20,8 +21,11 @@ public sealed class ProgressReport : IDisposable
     private readonly bool _isTerminal;
     private readonly TimeProvider _clock;
     private readonly long _start;
+    private readonly ITimer _beat;
     private readonly Lock _gate = new();
     private long _done;
+    private long _before; // of which an earlier run has done so many …
+    private TimeSpan _since; // … up to this moment of ours
     private string _note = "";
     private TimeSpan _lastTold;
     private int _drawnLength;
@@ -40,9 +44,16 @@ public sealed class ProgressReport : IDisposable
         _isTerminal = isTerminal ?? (writer is null && Terminal.ErrorIsTerminal);
         _clock = clock ?? TimeProvider.System;
         _start = _clock.GetTimestamp();
+        _beat = _clock.CreateTimer(_ => Beat(), null, NoNews, NoNews);
     }
 
     private TimeSpan Elapsed => _clock.GetElapsedTime(_start);
+
+    /// <summary>So much is done by an earlier run: it counts as done, but not in the rate, which begins here.</summary>
+    public void StartFrom(long done)
+    {
+        lock (_gate) (_done, _before, _since) = (done, done, Elapsed);
+    }
 
     /// <summary>Adds to what is done. Safe from several threads.</summary>
     public void Advance(long amount = 1, string? note = null)
@@ -65,6 +76,7 @@ public sealed class ProgressReport : IDisposable
         {
             if (_finished) return;
             _finished = true;
+            _beat.Dispose();
             if (_lastTold > TimeSpan.Zero) Tell(Elapsed, isLast: true);
         }
     }
@@ -72,7 +84,7 @@ public sealed class ProgressReport : IDisposable
     /// <summary>The line without colours, as plain output has it.</summary>
     internal string Line(TimeSpan elapsed, bool isLast)
     {
-        double rate = elapsed.TotalSeconds > 0 ? _done / elapsed.TotalSeconds : 0;
+        double seconds = (elapsed - _since).TotalSeconds, rate = seconds > 0 ? (_done - _before) / seconds : 0;
         List<string> parts = [];
         if (_total > 0)
         {
@@ -91,6 +103,17 @@ public sealed class ProgressReport : IDisposable
         else if (_total > 0 && rate > 0) parts.Add($"{Durations.Of(TimeSpan.FromSeconds((_total - _done) / rate))} left");
         if (_note.Length > 0) parts.Add(_note);
         return string.Join(", ", parts);
+    }
+
+    private void Beat()
+    {
+        lock (_gate)
+        {
+            TimeSpan now = Elapsed;
+            if (_finished || now - _lastTold < NoNews) return;
+            _lastTold = now;
+            Tell(now, isLast: false);
+        }
     }
 
     private void Tell(TimeSpan now, bool isLast)

@@ -88,7 +88,7 @@ public static class BenchScoringCommand
         {
             table.Add("short rows, file to file", string.Create(c, $"{s.Rows:N0} rows ({s.InputMegabytes:N0} MB), {s.RowsPerSecond:N0} rows/s"), "");
             table.Add("… peak memory", string.Create(c, $"{s.PeakMegabytes:N0} MB ({s.PeakMegabytesTenth:N0} with a tenth of the rows, {s.MegabytesBefore:N0} before)"), "flat");
-            table.Add("… stopped at random moments and resumed", string.Create(c, $"{s.Stops} times: {(s.SameBytes ? "the same bytes" : "OTHER BYTES")}"), "the same bytes");
+            table.Add("… stopped at random moments and resumed", string.Create(c, $"{s.Stops} times, {s.Resumed} went on from finished windows: {(s.SameBytes ? "the same bytes" : "OTHER BYTES")}"), "the same bytes");
         }
 
         table.Print();

@@ -14,8 +14,9 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="PeakMegabytesTenth">Highest resident memory with a tenth of the rows.</param>
 /// <param name="PeakMegabytes">Highest resident memory with all rows: flat memory is about the same.</param>
 /// <param name="Stops">Random moments at which a run over a tenth of the rows was stopped, and resumed.</param>
+/// <param name="Resumed">Runs among those after them that went on from finished windows.</param>
 /// <param name="SameBytes">Whether its file was byte for byte that of a run that was never stopped.</param>
-public sealed record StreamBenchResult(long Rows, double InputMegabytes, double RowsPerSecond, double MegabytesBefore, double PeakMegabytesTenth, double PeakMegabytes, int Stops, bool SameBytes);
+public sealed record StreamBenchResult(long Rows, double InputMegabytes, double RowsPerSecond, double MegabytesBefore, double PeakMegabytesTenth, double PeakMegabytes, int Stops, int Resumed, bool SameBytes);
 
 /// <summary>Measures that memory does not grow with the file, and that stopping anywhere changes nothing.</summary>
 internal static class BenchStream
@@ -43,53 +44,56 @@ internal static class BenchStream
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds, peak = ResidentMemory.PeakMegabytes();
         told("stopping and resuming");
         string whole = Path.Combine(root, "whole.parquet");
+        start = Stopwatch.GetTimestamp();
         stage.Run(Job(small, whole), null, cancellation);
-        int stops = Stopped(stage, small, output, rows / 10, told, cancellation);
+        (int stops, int resumed) = Stopped(stage, small, output, Stopwatch.GetElapsedTime(start), told, cancellation);
         bool same = Sha256.OfFile(whole) == Sha256.OfFile(output);
-        return new StreamBenchResult(rows, new FileInfo(large).Length / 1048576.0, rows / seconds, before, tenth, peak, stops, same);
+        return new StreamBenchResult(rows, new FileInfo(large).Length / 1048576.0, rows / seconds, before, tenth, peak, stops, resumed, same);
     }
 
     // Every tenth of the rows.
-    private static Action<long> Progress(long rows, Action<string> told)
+    private static Action<ScoringProgress> Progress(long rows, Action<string> told)
     {
         long next = rows / 10;
-        return done =>
+        return p =>
         {
-            if (done < next) return;
-            next = done + (rows / 10);
-            told(string.Create(CultureInfo.InvariantCulture, $"{done:N0} of {rows:N0} rows, {ResidentMemory.NowMegabytes():N0} MB"));
+            if (p.IsWriting || p.Rows < next) return;
+            next = p.Rows + (rows / 10);
+            told(string.Create(CultureInfo.InvariantCulture, $"{p.Rows:N0} of {rows:N0} rows, {ResidentMemory.NowMegabytes():N0} MB"));
         };
     }
 
     private static ScoringJob Job(string input, string output) => new() { Input = input, Output = output };
 
-    // Each attempt is stopped after an addressed number of further windows; the last goes to the end.
-    private static int Stopped(ScoringStage stage, string input, string output, long rows, Action<string> told, CancellationToken cancellation)
+    // A timer stops each attempt at a random moment, in the middle of whatever is going on; the last attempt goes to the end.
+    private static (int Stops, int Resumed) Stopped(ScoringStage stage, string input, string output, TimeSpan whole, Action<string> told, CancellationToken cancellation)
     {
         File.Delete(output);
-        long windows = Math.Max(Stops + 1, (rows + ScoringStage.WindowRows - 1) / ScoringStage.WindowRows), share = Math.Max(1, windows / Stops);
-        int stops = 0;
-        for (int i = 0; i < Stops; i++)
+        int stops = 0, resumed = 0;
+        for (int i = 0; stops < Stops; i++)
         {
+            // Windows that are finished are only read again, which is much quicker: the moments spread over the run all the same.
+            TimeSpan moment = whole * (2.0 / Stops) * AddressedRandom.Uniform(4, AddressedRandom.Stream.Probe, (uint)i);
             using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            long target = (share * i) + 1 + (long)(AddressedRandom.Uniform(4, AddressedRandom.Stream.Probe, (uint)i) * share), seen = 0;
+            stop.CancelAfter(moment);
+            bool goesOn = false;
             try
             {
-                stage.Run(Job(input, output), _ =>
-                {
-                    if (++seen >= target) stop.Cancel();
-                }, stop.Token);
-                break; // it was done before the moment came
+                stage.Run(Job(input, output), p => goesOn |= p.Before > 0, stop.Token);
+                if (goesOn) resumed++;
+                return (stops, resumed); // it was done before the moment came
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
             {
                 stops++;
-                told($"stopped {stops} times");
+                if (goesOn) resumed++;
+                told($"stopped {stops} times, {moment.TotalSeconds:0.00} s after the start");
             }
         }
 
-        stage.Run(Job(input, output), null, cancellation);
-        return stops;
+        bool last = false;
+        stage.Run(Job(input, output), p => last |= p.Before > 0, cancellation);
+        return (stops, resumed + (last ? 1 : 0));
     }
 
     private static void Write(string path, long rows)

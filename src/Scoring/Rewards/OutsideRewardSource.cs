@@ -7,6 +7,8 @@ internal sealed class OutsideRewardSource(OutsideReward reward) : RewardSource(r
 {
     private readonly IRewardFunction _function = reward.Open();
 
+    public override bool ReadsMetadata => true;
+
     // A program or an endpoint is the same as long as its command or address is: what stands behind it cannot be known.
     internal override string Fingerprint { get; } = reward.File.Length > 0 ? FileStamp.OfAssembly(reward.File) : reward.Source;
 

@@ -13,6 +13,9 @@ public abstract class RewardSource(string name, double weight) : IDisposable
     /// <summary>Columns of the table that the reward reads where they exist.</summary>
     public virtual IReadOnlyList<string> Columns => [];
 
+    /// <summary>True where the reward sees the rows' metadata; it is read for nobody else.</summary>
+    public virtual bool ReadsMetadata => false;
+
     /// <summary>Real tokens that models have read so far.</summary>
     public long TokensScored { get; protected set; }
 

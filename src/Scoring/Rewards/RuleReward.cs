@@ -8,6 +8,8 @@ internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
 {
     public override IReadOnlyList<string> Columns => rule.Columns;
 
+    public override bool ReadsMetadata => rule.ReadsMetadata;
+
     // Taken when the rule was opened: what it has read is what counts.
     internal override string Fingerprint { get; } = string.Join("; ", [config.Rule, .. rule.Files.Select(FileStamp.OfContents)]);
 

@@ -24,6 +24,9 @@ public interface IRewardRule
     /// <summary>Columns of the table that the rule reads where they exist.</summary>
     IReadOnlyList<string> Columns => [];
 
+    /// <summary>True where the rule reads the row's metadata.</summary>
+    bool ReadsMetadata => false;
+
     /// <summary>Files that the rule has read: what is in them is part of the rule.</summary>
     IReadOnlyList<string> Files => [];
 

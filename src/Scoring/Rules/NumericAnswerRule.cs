@@ -22,6 +22,8 @@ public sealed partial class NumericAnswerRule(RuleArguments arguments) : IReward
 
     public IReadOnlyList<string> Columns => [_field, Verl];
 
+    public bool ReadsMetadata => true;
+
     public double? Score(in RuleInput row)
     {
         if (Expected(row) is not { } expected) return null;

@@ -13,8 +13,13 @@ public sealed record ScoringRow(long Number, RuleInput Input, (int[] Prompt, int
 /// <summary>Reads the columns that scoring needs, and no others, in windows.</summary>
 internal sealed class ScoringRows : IDisposable
 {
-    /// <summary>Most characters of a window, so that long texts do not fill the memory.</summary>
-    public const int WindowCharacters = 1 << 24;
+    /// <summary>A window ends with the row that fills it up to so many bytes in memory, so that long rows do not fill all of it.</summary>
+    public const long WindowBytes = 1 << 25;
+
+    /// <summary>About what a row takes beside its texts and tokens: objects and their heads.</summary>
+    private const int RowBytes = 256;
+
+    private static readonly Dictionary<string, string> Empty = [];
 
     private readonly DataReader _reader;
     private readonly IReadOnlyList<DataColumn> _file;
@@ -29,7 +34,8 @@ internal sealed class ScoringRows : IDisposable
 
     /// <param name="job">Input and column names.</param>
     /// <param name="further">Columns that rewards read where they exist.</param>
-    public ScoringRows(ScoringJob job, IEnumerable<string> further)
+    /// <param name="metadata">True: a reward reads the metadata.</param>
+    public ScoringRows(ScoringJob job, IEnumerable<string> further, bool metadata)
     {
         _job = job;
         ColumnType responseType, promptType;
@@ -49,7 +55,7 @@ internal sealed class ScoringRows : IDisposable
         if (job.PromptColumn != job.ResponseColumn) wanted.Add(new DataColumn(job.PromptColumn, promptType) { Optional = true });
         wanted.AddRange(
         [
-            new DataColumn("metadata", ColumnType.Json) { Optional = true },
+            .. metadata ? [new DataColumn("metadata", ColumnType.Json) { Optional = true }] : Array.Empty<DataColumn>(),
             new DataColumn("prompt_tokens", ColumnType.Int32List) { Optional = true },
             new DataColumn("response_tokens", ColumnType.Int32List) { Optional = true },
             new DataColumn("temperature", ColumnType.Double) { Optional = true },
@@ -78,7 +84,7 @@ internal sealed class ScoringRows : IDisposable
     {
         (long first, long count) = range ?? (0, long.MaxValue);
         var window = new List<ScoringRow>();
-        long characters = 0;
+        long bytes = 0;
         foreach (RowBatch batch in _reader.Batches())
         {
             for (int row = 0; row < batch.Count; row++)
@@ -88,16 +94,24 @@ internal sealed class ScoringRows : IDisposable
                 if (number - first >= count) break;
                 ScoringRow read = Row(batch, row);
                 window.Add(read);
-                characters += read.Input.Prompt.Length + read.Input.Response.Length;
-                if (window.Count < rows && characters < WindowCharacters) continue;
+                bytes += Bytes(read);
+                if (window.Count < rows && bytes < WindowBytes) continue;
                 yield return window;
-                (window, characters) = ([], 0);
+                (window, bytes) = ([], 0);
             }
 
             if (batch.FirstRow + batch.Count - first >= count) break;
         }
 
         if (window.Count > 0) yield return window;
+    }
+
+    private static long Bytes(ScoringRow row)
+    {
+        long characters = row.Input.Prompt.Length + (long)row.Input.Response.Length + (row.Input.Metadata?.Length ?? 0), tokens = 0;
+        foreach ((string name, string value) in row.Input.Columns ?? Empty) characters += name.Length + value.Length;
+        if (row.Tokens is { } ids) tokens = ids.Prompt.Length + (long)ids.Response.Length;
+        return RowBytes + (characters * sizeof(char)) + (tokens * sizeof(int));
     }
 
     private ScoringRow Row(RowBatch batch, int row)

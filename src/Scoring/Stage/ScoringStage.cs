@@ -67,15 +67,15 @@ public sealed class ScoringStage : IDisposable
 
     /// <summary>Scores a file.</summary>
     /// <param name="job">Input, output and columns.</param>
-    /// <param name="progress">Called with (rows done) after each window.</param>
+    /// <param name="progress">Called after each window, first for those of an earlier run, and as rows are written.</param>
     /// <param name="cancellation">Honoured between batches; finished windows are kept for the next run, the output is not there.</param>
     /// <exception cref="BadDataException">A file, column or row is bad, or the output cannot be written.</exception>
     /// <exception cref="NumericalException">A reward is not finite.</exception>
-    public ScoringSummary Run(ScoringJob job, Action<long>? progress = null, CancellationToken cancellation = default)
+    public ScoringSummary Run(ScoringJob job, Action<ScoringProgress>? progress = null, CancellationToken cancellation = default)
     {
         _ = FileFormats.Of(job.Output);
         if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
-        using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns));
+        using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns), _sources.Exists(s => s.ReadsMetadata));
         var columns = new ScoreColumns { Rewards = _sources.Count > 0, TokenRewards = false, Reference = _reference is not null, ScoreName = job.ScoreColumn, RewardsName = job.RewardsColumn };
         _ = columns.Replaced(job.Input, rows.FileColumns); // before the work: what would be lost stops the run
         (long First, long Count)? range = job.Shard is { } shard ? shard.Range(rows.Count()) : null;
@@ -95,14 +95,25 @@ public sealed class ScoringStage : IDisposable
         IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
         if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
         var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
-        ScoredFile.Augment(job.Input, job.Output, work.Read().Select(r => tally.Add(r)), columns, range);
+        ScoredFile.Augment(job.Input, job.Output, Written(work, progress).Select(r => tally.Add(r)), columns, range);
         work.Complete();
         return tally.Summary();
     }
 
-    private void Compute(ScoringJob job, ScoringRows rows, (long First, long Count)? range, ScoringWork work, Action<long>? progress, CancellationToken cancellation)
+    private static IEnumerable<RowResult> Written(ScoringWork work, Action<ScoringProgress>? progress)
     {
-        foreach (Window window in LookAhead.Of(Prepared(rows.Windows(job.WindowRows, range), work.Rows), cancellation))
+        long rows = 0;
+        foreach (RowResult row in work.Read())
+        {
+            yield return row;
+            if (++rows % WindowRows == 0 || rows == work.Rows) progress?.Invoke(new ScoringProgress(rows, 0, IsWriting: true));
+        }
+    }
+
+    private void Compute(ScoringJob job, ScoringRows rows, (long First, long Count)? range, ScoringWork work, Action<ScoringProgress>? progress, CancellationToken cancellation)
+    {
+        long before = work.Rows;
+        foreach (Window window in LookAhead.Of(Prepared(rows.Windows(job.WindowRows, range), before), cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
             if (window.Prepared is { } prepared)
@@ -114,7 +125,7 @@ public sealed class ScoringStage : IDisposable
                 work.Append(results);
             }
 
-            progress?.Invoke(window.Seen);
+            progress?.Invoke(new ScoringProgress(window.Seen, before, IsWriting: false));
         }
     }
 

@@ -61,6 +61,51 @@ public sealed class ProgressReportTests
         Assert.That(text.ToString(), Does.EndWith("\n"));
     }
 
+    [Test]
+    public void WhatAnEarlierRunHasDoneIsNoRateOfThisOne()
+    {
+        ManualClock clock = new();
+        StringWriter text = new() { NewLine = "\n" };
+        using (ProgressReport progress = new("scoring", 1000, "rows", text, isTerminal: false, clock))
+        {
+            clock.Advance(1);
+            progress.StartFrom(400);
+            clock.Advance(1);
+            progress.StartFrom(800);
+            clock.Advance(5);
+            progress.Advance(50); // 50 rows in 5 s: 150 are left, for 15 s
+            clock.Advance(5);
+            progress.Advance(50);
+        }
+
+        Assert.That(text.ToString(), Is.EqualTo(
+            """
+            scoring: 85%, 850/1 000 rows, 10.0 rows/s, 15 s left
+            scoring: 90%, 900/1 000 rows, 10.0 rows/s, 10 s left
+            scoring: 90%, 900/1 000 rows, 10.0 rows/s, took 12 s
+
+            """));
+    }
+
+    [Test]
+    public void ALongStepIsToldAgain([Values] bool isTerminal)
+    {
+        ManualClock clock = new();
+        StringWriter text = new() { NewLine = "\n" };
+        using ProgressReport progress = new("writing", 100, "rows", text, isTerminal, clock);
+        clock.Advance(3);
+        progress.Advance(100, "joining");
+        clock.Advance(5); // 5 s without news: nothing
+        string before = text.ToString();
+        clock.Advance(15);
+        Assert.That(before, Does.Contain("100/100 rows, 33.3 rows/s"));
+        Assert.That(text.ToString()[before.Length..], Does.Contain("100/100 rows, 4.35 rows/s").And.Contain("joining"));
+        progress.Dispose();
+        string after = text.ToString();
+        clock.Advance(60);
+        Assert.That(text.ToString(), Is.EqualTo(after), "no more when it is over");
+    }
+
     [TestCase(0.349, "0.35 s")]
     [TestCase(12.4, "12 s")]
     [TestCase(59.7, "1 min 00 s")]
