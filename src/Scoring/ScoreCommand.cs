@@ -85,10 +85,7 @@ public static class ScoreCommand
         using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads, outside);
         if (dryRun)
         {
-            using var rows = new ScoringRows(job, []);
-            long count = rows.Count();
-            if (job.Shard is { } part) count = part.Range(count).Count;
-            System.Console.WriteLine($"would score {count:N0} rows of {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
+            System.Console.WriteLine($"would score {stage.Check(job):N0} rows of {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
             return;
         }
 

@@ -39,7 +39,7 @@ public sealed class KeptColumnsTests : Fixture
     {
         Text(input, lines);
         Refused(input, "has a column 'score'", "--rule", "variety");
-        Refused(input, "--score-column NAME", "--rule", "variety");
+        Refused(input, "--score-column NAME", "--rule", "variety", "--dry-run");
         Score(input, "out.parquet", "--rule", "variety", "--score-column", "reward");
         Assert.That(Names(At("out.parquet")), Is.EqualTo(new[] { "response", "score", "rewards", "reward" }));
         Assert.That(Values(At("out.parquet"), "score"), Is.EqualTo(new[] { "4", "5" }));

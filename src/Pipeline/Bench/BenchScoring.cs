@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Rlhf.Core;
@@ -8,8 +9,8 @@ using Rlhf.Trajectories;
 namespace Rlhf.Pipeline.Bench;
 
 /// <summary>
-/// Scoring measured: the path of <c>rlhf-score</c> from file to file, beside inference alone on full batches of equal length and on fixed
-/// batches of 32 in file order padded to the longest. The three take turns on parts of the rows.
+/// Scoring measured: the path of <c>rlhf-score</c> from file to file, beside inference alone on texts of equal length (read as scoring reads them, and
+/// in full batches) and on fixed batches of 32 in file order padded to the longest. All take turns on parts of the rows.
 /// </summary>
 public static class BenchScoring
 {
@@ -26,18 +27,18 @@ public static class BenchScoring
             string model = Onnx(options.Model, Path.Combine(root, "reward"));
             int threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
             // First, while nothing else lies in memory.
-            StreamBenchResult? stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.Threads, root, told, cancellation);
-            using RewardModel side = new(model, threads: 1);
+            StreamBenchResult? stream = options.StreamRows == 0 ? null : BenchStream.Run(options.StreamRows, options.StreamWithModel ? model : "", options.MaxLength, options.Threads, root, told, cancellation);
+            using RewardModel side = new(model, threads: 1, options.MaxLength);
             (List<string> texts, bool real) = BenchTexts.Read(options, model, side.MaxLength);
-            told($"encoding {texts.Count} texts for the two baselines");
+            told($"encoding {texts.Count} texts for the baselines");
             int[][] tokens = [.. texts.Select(side.Encode)];
             long total = tokens.Sum(t => (long)t.Length);
             int mean = (int)Math.Round(total / (double)tokens.Length);
             int[] histogram = new int[16];
             foreach (int[] t in tokens) histogram[Math.Min(15, (t.Length - 1) * 16 / side.MaxLength)]++;
 
-            using ScoringStage stage = new([new RewardSourceConfig { Name = "reward", Model = model }], "", options.Threads);
-            Watch scoring = new(), equal = new(), ordered = new(), orderedPlain = new();
+            using ScoringStage stage = new([new RewardSourceConfig { Name = "reward", Model = model, MaxLength = options.MaxLength }], "", options.Threads);
+            Watch scoring = new(), equal = new(), full = new(), ordered = new(), orderedPlain = new();
             double before = 0, peak = 0, growth = 0;
             int[][] slices = [.. Enumerable.Range(0, tokens.Length).Chunk((tokens.Length + options.Slices - 1) / options.Slices)];
             for (int s = 0; s < slices.Length; s++)
@@ -57,9 +58,10 @@ public static class BenchScoring
                 if (s == 0) (before, peak) = (now, ResidentMemory.PeakMegabytes()); // the other ways of scoring have held nothing yet
                 int[][] own = [.. slices[s].Select(i => tokens[i])];
                 equal.Time(() => EqualLengths(side, own, mean, options.BatchTokens, threads, cancellation));
-                FixedBatches(model, threads, RewardModelUse.Scores, own, ordered);
-                FixedBatches(model, threads, RewardModelUse.PlainGraph, own, orderedPlain);
-                told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}, of the plain graph {orderedPlain.ProcessorRate:N0}"));
+                full.Time(() => FullBatches(side, own, mean, options.BatchTokens, threads, cancellation));
+                FixedBatches(model, threads, options.MaxLength, RewardModelUse.Scores, own, ordered);
+                FixedBatches(model, threads, options.MaxLength, RewardModelUse.PlainGraph, own, orderedPlain);
+                told(string.Create(CultureInfo.InvariantCulture, $"so far in tokens a second of processor time: scoring {scoring.ProcessorRate:N0}, equal lengths {equal.ProcessorRate:N0}, in full batches {full.ProcessorRate:N0}, fixed batches {ordered.ProcessorRate:N0}, of the plain graph {orderedPlain.ProcessorRate:N0}"));
             }
 
             return new ScoringBenchResult
@@ -74,10 +76,11 @@ public static class BenchScoring
                 LengthHistogram = histogram,
                 TokensPerSecond = scoring.Rate,
                 RowsPerSecond = texts.Count / scoring.Seconds,
-                PaddingShare = Math.Max(0, 1 - (stage.TokensScored / (double)stage.TokensComputed)), // texts that come twice are computed once
+                PaddingShare = stage.TokensPadded / (double)stage.TokensComputed,
                 EqualLengthTokensPerSecond = equal.Rate,
+                FullBatchTokensPerSecond = full.Rate,
                 FixedBatchTokensPerSecond = ordered.Rate,
-                ShareOfEqualLength = scoring.Rate / equal.Rate,
+                ShareOfEqualLength = scoring.Rate / Math.Max(equal.Rate, full.Rate),
                 RatioToFixedBatches = scoring.Rate / ordered.Rate,
                 PlainFixedBatchTokensPerSecond = orderedPlain.Rate,
                 RatioToPlainFixedBatches = scoring.Rate / orderedPlain.Rate,
@@ -95,19 +98,35 @@ public static class BenchScoring
         }
     }
 
-    // Texts of one length, side by side as the product runs its own; as many tokens as the rows have.
+    // Texts of one length, as the product reads its own.
     private static long EqualLengths(RewardModel model, int[][] rows, int length, int batchTokens, int workers, CancellationToken cancellation)
     {
-        int[] stream = [.. rows.SelectMany(r => r)];
-        int[][] cut = [.. Enumerable.Range(0, stream.Length / length).Select(i => stream[(i * length)..((i + 1) * length)])];
+        int[][] cut = Cut(rows, length);
         model.ScoreAll(cut, workers, batchTokens, cancellation, share: false);
         return (long)cut.Length * length;
     }
 
-    // A model of its own, so that the memory of such batches does not lie under the next part's scoring; its first batch is not timed.
-    private static void FixedBatches(string folder, int threads, RewardModelUse use, int[][] rows, Watch watch)
+    // The same texts in batches that are as full as they may be, whatever their length; the batches run beside each other as the product's do.
+    private static long FullBatches(RewardModel model, int[][] rows, int length, int batchTokens, int workers, CancellationToken cancellation)
     {
-        using RewardModel model = new(folder, threads, use: use);
+        int[][] cut = Cut(rows, length);
+        double[] scores = new double[cut.Length];
+        var batches = Partitioner.Create(Enumerable.Range(0, cut.Length).Chunk(Math.Max(1, batchTokens / length)), EnumerablePartitionerOptions.NoBuffering);
+        Parallel.ForEach(batches, new ParallelOptions { MaxDegreeOfParallelism = workers, CancellationToken = cancellation }, batch => model.Score(cut, batch, scores));
+        return (long)cut.Length * length;
+    }
+
+    /// <summary>As many tokens as the rows have, in texts of one length.</summary>
+    private static int[][] Cut(int[][] rows, int length)
+    {
+        int[] stream = [.. rows.SelectMany(r => r)];
+        return [.. Enumerable.Range(0, stream.Length / length).Select(i => stream[(i * length)..((i + 1) * length)])];
+    }
+
+    // A model of its own, so that the memory of such batches does not lie under the next part's scoring; its first batch is not timed.
+    private static void FixedBatches(string folder, int threads, int maxLength, RewardModelUse use, int[][] rows, Watch watch)
+    {
+        using RewardModel model = new(folder, threads, maxLength, use);
         FixedBatches(model, rows[..Math.Min(rows.Length, FixedRows)]);
         watch.Time(() => FixedBatches(model, rows));
     }

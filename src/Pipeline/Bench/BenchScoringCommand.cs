@@ -26,12 +26,13 @@ public static class BenchScoringCommand
         Option<int> responses = new("--shared-responses") { Description = "Responses to each of them.", HelpName = "N", DefaultValueFactory = _ => defaults.SharedResponses };
         Option<int> promptTokens = new("--shared-prompt-tokens") { Description = "Tokens of such a prompt.", HelpName = "N", DefaultValueFactory = _ => defaults.SharedPromptTokens };
         Option<int> responseTokens = new("--shared-response-tokens") { Description = "Tokens of such a response.", HelpName = "N", DefaultValueFactory = _ => defaults.SharedResponseTokens };
+        Option<int> maxLength = new("--max-length") { Description = "Longest text in tokens; longer ones are cut.", HelpName = "N", DefaultValueFactory = _ => defaults.MaxLength };
         Option<int> tokens = new("--batch-tokens") { Description = "Most tokens of one batch, padding included.", HelpName = "N", DefaultValueFactory = _ => defaults.BatchTokens };
         Option<int> threads = new("--threads") { Description = "Threads; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         Option<bool> json = new("--json") { Description = "Print JSON instead of a table." };
-        Command command = new("scoring", "Scoring measured: tokens/s from file to file beside full batches of equal length and fixed batches of 32 in file order; peak memory; reference log-probs.")
+        Command command = new("scoring", "Scoring measured: tokens/s from file to file beside texts of equal length and fixed batches of 32 in file order; peak memory; reference log-probs.")
         {
-            model, reference, data, column, rows, slices, referenceRows, stream, streamModel, prompts, responses, promptTokens, responseTokens, tokens, threads, json,
+            model, reference, data, column, rows, slices, referenceRows, stream, streamModel, prompts, responses, promptTokens, responseTokens, maxLength, tokens, threads, json,
         };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
@@ -42,7 +43,7 @@ public static class BenchScoringCommand
                 Rows = AtLeast("--rows", parsed.GetValue(rows), 64), Slices = AtLeast("--parts", parsed.GetValue(slices), 1), ReferenceRows = AtLeast("--reference-rows", parsed.GetValue(referenceRows), 1),
                 SharedPrompts = AtLeast("--shared-prompts", parsed.GetValue(prompts), 0), SharedResponses = AtLeast("--shared-responses", parsed.GetValue(responses), 2),
                 SharedPromptTokens = AtLeast("--shared-prompt-tokens", parsed.GetValue(promptTokens), 2), SharedResponseTokens = AtLeast("--shared-response-tokens", parsed.GetValue(responseTokens), 1),
-                StreamRows = Math.Max(0, parsed.GetValue(stream)), StreamWithModel = parsed.GetValue(streamModel), BatchTokens = AtLeast("--batch-tokens", parsed.GetValue(tokens), 16), Threads = AtLeast("--threads", parsed.GetValue(threads), 0),
+                StreamRows = Math.Max(0, parsed.GetValue(stream)), StreamWithModel = parsed.GetValue(streamModel), MaxLength = AtLeast("--max-length", parsed.GetValue(maxLength), 1), BatchTokens = AtLeast("--batch-tokens", parsed.GetValue(tokens), 16), Threads = AtLeast("--threads", parsed.GetValue(threads), 0),
             };
             ScoringBenchResult result = BenchScoring.Run(options, Log.Info, cancellation);
             if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Indented));
@@ -62,12 +63,13 @@ public static class BenchScoringCommand
             Title = string.Create(c, $"{r.Processor}, {r.Threads} threads: {r.Rows:N0} {(r.RealTexts ? "texts" : "made-up texts")}, {r.Tokens:N0} tokens, {r.MeanLength:F0} a text"),
         };
         table.Add("rlhf-score, file to file", string.Create(c, $"{r.TokensPerSecond:N0} tokens/s, {r.RowsPerSecond:N1} rows/s"), "");
-        table.Add("inference on full batches of equal length", string.Create(c, $"{r.EqualLengthTokensPerSecond:N0} tokens/s"), "");
+        table.Add("inference on texts of equal length, read likewise", string.Create(c, $"{r.EqualLengthTokensPerSecond:N0} tokens/s"), "");
+        table.Add("… in full batches", string.Create(c, $"{r.FullBatchTokensPerSecond:N0} tokens/s"), "");
         table.Add("inference on fixed batches of 32 in file order", string.Create(c, $"{r.FixedBatchTokensPerSecond:N0} tokens/s"), "");
         table.Add("… of model.onnx as ONNX Runtime opens it", string.Create(c, $"{r.PlainFixedBatchTokensPerSecond:N0} tokens/s"), "");
-        table.Add("share of the equal-length rate", string.Create(c, $"{r.ShareOfEqualLength:P1}"), "≥ 85 %");
+        table.Add("share of the faster of these two", string.Create(c, $"{r.ShareOfEqualLength:P1}"), "≥ 85 %");
         table.Add("ratio to fixed batches", string.Create(c, $"{r.RatioToPlainFixedBatches:F2} to those of model.onnx, {r.RatioToFixedBatches:F2} to those of the same graph"), "≥ 2");
-        table.Add("computed tokens that were padding", string.Create(c, $"{r.PaddingShare:P1}"), "a few percent");
+        table.Add("padding among the computed tokens", string.Create(c, $"{r.PaddingShare:P1}"), "a few percent");
         table.Add("peak memory", string.Create(c, $"{r.PeakMegabytes:N0} MB ({r.MegabytesBefore:N0} before; a part adds at most {r.GrowthMegabytes:N0})"), "");
         if (r.Reference is { } f)
         {

@@ -24,9 +24,9 @@ internal static class BenchStream
     private const int Stops = 10;
     private static readonly string[] Words = ["a", "good", "film", "with", "bad", "songs", "and", "some", "fine", "people", "who", "laugh"];
 
-    public static StreamBenchResult Run(long rows, string model, int threads, string root, Action<string> told, CancellationToken cancellation)
+    public static StreamBenchResult Run(long rows, string model, int maxLength, int threads, string root, Action<string> told, CancellationToken cancellation)
     {
-        RewardSourceConfig[] rewards = model.Length > 0 ? [new() { Name = "reward", Model = model }] : [new() { Rule = "variety" }, new() { Rule = "length", Weight = 0.5 }];
+        RewardSourceConfig[] rewards = model.Length > 0 ? [new() { Name = "reward", Model = model, MaxLength = maxLength }] : [new() { Rule = "variety" }, new() { Rule = "length", Weight = 0.5 }];
         using ScoringStage stage = new(rewards, "", threads);
         string small = Path.Combine(root, "tenth.parquet"), large = Path.Combine(root, "stream.parquet"), output = Path.Combine(root, "streamed.parquet");
         told($"writing {rows} rows");

@@ -44,6 +44,9 @@ public sealed record ScoringBenchOptions
     /// <summary>Most tokens of a batch.</summary>
     public int BatchTokens { get; init; } = new Scoring.ScoringJob { Input = "", Output = "" }.BatchTokens;
 
+    /// <summary>Longest text in tokens; longer ones are cut.</summary>
+    public int MaxLength { get; init; } = 512;
+
     /// <summary>0: all cores.</summary>
     public int Threads { get; init; }
 }
@@ -75,18 +78,22 @@ public sealed record ScoringBenchResult
 
     public required double RowsPerSecond { get; init; }
 
-    /// <summary>Computed tokens that were padding, as a share.</summary>
+    /// <summary>Computed tokens that only filled rows up to the longest of their batch, as a share.</summary>
     public required double PaddingShare { get; init; }
 
-    /// <summary>Inference alone on full batches of texts that all have the mean length.</summary>
+    /// <summary>Inference alone on texts that all have the mean length, each read as scoring would read it (alone and in parts where it is long).</summary>
     public required double EqualLengthTokensPerSecond { get; init; }
+
+    /// <summary>Inference alone on the same texts in full batches side by side, as many rows as the batch's tokens hold.</summary>
+    public required double FullBatchTokensPerSecond { get; init; }
 
     /// <summary>Inference alone on batches of 32 in file order, padded to the longest.</summary>
     public required double FixedBatchTokensPerSecond { get; init; }
 
-    /// <summary>The same on model.onnx as ONNX Runtime opens it by itself, without what the graph for scoring does better.</summary>
+    /// <summary>The same on model.onnx as ONNX Runtime opens it by itself: default options but for the number of threads, and nothing of what the graph for scoring does better.</summary>
     public required double PlainFixedBatchTokensPerSecond { get; init; }
 
+    /// <summary>Scoring's rate as a share of the faster of those two.</summary>
     public required double ShareOfEqualLength { get; init; }
 
     /// <summary>Against fixed batches of the same graph: what batching and reading in parts gain.</summary>

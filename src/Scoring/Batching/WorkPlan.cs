@@ -4,7 +4,12 @@ namespace Rlhf.Scoring;
 /// <param name="Shared">Tokens that all rows have in common at their beginning, computed once; 0: none.</param>
 /// <param name="Rows">The rows: side by side as a batch, or one after the other where a beginning is shared.</param>
 /// <param name="Tokens">Tokens to be computed, padding included.</param>
-internal sealed record WorkItem(int Shared, int[] Rows, long Tokens);
+internal sealed record WorkItem(int Shared, int[] Rows, long Tokens)
+{
+    /// <summary>Of the tokens that are computed, those that fill shorter rows up: only rows side by side have such.</summary>
+    /// <param name="lengths">[rows] how many tokens are read.</param>
+    public long Padding(int[] lengths) => Shared > 0 || Rows.Length == 1 ? 0 : ((long)Rows.Length * Rows.Max(r => lengths[r])) - Rows.Sum(r => (long)lengths[r]);
+}
 
 /// <summary>
 /// How a window is computed by a graph with a cache: texts with a common beginning together, long texts alone, which need no padding and stay in the

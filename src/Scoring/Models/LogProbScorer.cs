@@ -13,7 +13,7 @@ public sealed class LogProbScorer : IDisposable
     private readonly InferenceSession? _plain; // scorer.onnx, where the folder has no graph with a cache
     private readonly CachedGraph? _cached;
     private readonly RunOptions _run = new();
-    private long _scored, _computed;
+    private long _scored, _computed, _padded;
 
     /// <param name="folder">Policy folder with <c>scorer_cached.onnx</c>, or of an older export with <c>scorer.onnx</c>.</param>
     /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
@@ -36,6 +36,9 @@ public sealed class LogProbScorer : IDisposable
 
     /// <summary>Tokens computed so far, padding included and shared prompts once.</summary>
     public long TokensComputed => Interlocked.Read(ref _computed);
+
+    /// <summary>Of them those that only filled rows up to the longest of their batch.</summary>
+    public long TokensPadded => Interlocked.Read(ref _padded);
 
     /// <summary>Scores rows of any number, batched by length and side by side; a prompt that several responses share is computed once.</summary>
     /// <param name="sequences">(prompt tokens, response tokens) of all rows of the window; no response is empty.</param>
@@ -65,8 +68,14 @@ public sealed class LogProbScorer : IDisposable
         // The logits of a prompt's last token are each response's own.
         List<WorkItem> items = WorkPlan.Make(tokens, lengths, [.. prompts.Select(p => p - 1)], batchTokens, workers, share);
         Interlocked.Add(ref _scored, lengths.Sum(l => (long)l));
-        BatchWorkers.Run(items, workers, item => Interlocked.Add(ref _computed, _cached.Read(tokens, lengths, item, reader)), cancellation);
+        BatchWorkers.Run(items, workers, item => Read(tokens, lengths, item, reader), cancellation);
         for (int i = 0; i < rows.Count; i++) logProbs[rows[i]] = own2[i];
+    }
+
+    private void Read(int[][] tokens, int[] lengths, WorkItem item, IPartReader reader)
+    {
+        Interlocked.Add(ref _computed, _cached!.Read(tokens, lengths, item, reader));
+        Interlocked.Add(ref _padded, item.Padding(lengths));
     }
 
     // Prompt and response in one array; the last token is predicted, never read.
@@ -89,7 +98,7 @@ public sealed class LogProbScorer : IDisposable
             float[][] found = new float[ends.Length][];
             var reader = new LogProbReader(Folder, whole, prompts, ends, (float)temperature, found);
             Interlocked.Add(ref _scored, ends.Sum(l => (long)l));
-            Interlocked.Add(ref _computed, _cached.Read(whole, ends, new WorkItem(0, [.. Enumerable.Range(0, ends.Length)], 0), reader));
+            Read(whole, ends, new WorkItem(0, [.. Enumerable.Range(0, ends.Length)], 0), reader);
             for (int i = 0; i < ends.Length; i++) logProbs[rows[i]] = found[i];
             return;
         }
@@ -105,6 +114,7 @@ public sealed class LogProbScorer : IDisposable
 
         Interlocked.Add(ref _scored, real);
         Interlocked.Add(ref _computed, (long)rows.Length * time);
+        Interlocked.Add(ref _padded, ((long)rows.Length * time) - real);
         long[] ids = new long[rows.Length * time], positions = new long[tokens], targets = new long[tokens];
         int[] lengths = new int[rows.Length];
         int at = 0;

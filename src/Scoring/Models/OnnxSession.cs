@@ -9,8 +9,8 @@ internal static class OnnxSession
     /// <param name="folder">ONNX folder.</param>
     /// <param name="file">Graph in the folder.</param>
     /// <param name="threads">Threads inside one call; 0: all cores. 1 where calls run side by side.</param>
-    /// <param name="plainAttention">False: the attention kernel that ONNX Runtime would choose.</param>
-    public static InferenceSession Open(string folder, string file, int threads, bool plainAttention = true)
+    /// <param name="byItself">True: with ONNX Runtime's default options and kernels.</param>
+    public static InferenceSession Open(string folder, string file, int threads, bool byItself = false)
     {
         string path = Path.Combine(folder, file);
         if (!File.Exists(path))
@@ -19,13 +19,16 @@ internal static class OnnxSession
         }
 
         OnnxFile.Check(path); // before the engine reads it: every weight lies inside the folder
-        using var options = new SessionOptions { IntraOpNumThreads = threads, EnableMemoryPattern = false, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
-        // Memory patterns are kept for every shape, and nearly every batch has a shape of its own.
-        // Spinning workers would take the cores from the other engines of the process.
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        using var options = new SessionOptions { IntraOpNumThreads = threads, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         try
         {
-            return plainAttention ? AttentionKernels.Plain(() => new InferenceSession(path, options)) : new InferenceSession(path, options);
+            if (byItself) return new InferenceSession(path, options);
+            options.GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL;
+            // Memory patterns are kept for every shape, and nearly every batch has a shape of its own.
+            options.EnableMemoryPattern = false;
+            // Spinning workers would take the cores from the other engines of the process.
+            options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+            return AttentionKernels.Plain(() => new InferenceSession(path, options));
         }
         catch (OnnxRuntimeException e)
         {

@@ -17,7 +17,7 @@ public sealed class RewardModel : IDisposable
     private readonly bool _isMean, _givesTokens;
     private readonly Tokenizer _tokenizer;
     private readonly RunOptions _run = new();
-    private long _computed;
+    private long _computed, _padded;
 
     /// <param name="folder">ONNX folder with <c>rlhf_config.json</c>.</param>
     /// <param name="threads">Threads inside one batch; 0: all cores. 1 where batches run side by side.</param>
@@ -55,7 +55,7 @@ public sealed class RewardModel : IDisposable
             if (use != RewardModelUse.PlainGraph) _cached = CachedGraph.Open(folder, _givesTokens ? TokensGraph : "reward_cached.onnx", threads);
             if (_cached is not null) return;
             if (use == RewardModelUse.TokenScores) throw new BadModelException($"{Path.Combine(folder, TokensGraph)}: file not found; rewards for each token need it. Export the model again with './rlhf export'.");
-            _plain = OnnxSession.Open(folder, "model.onnx", threads, plainAttention: use != RewardModelUse.PlainGraph);
+            _plain = OnnxSession.Open(folder, "model.onnx", threads, byItself: use == RewardModelUse.PlainGraph);
         }
         catch
         {
@@ -68,6 +68,9 @@ public sealed class RewardModel : IDisposable
 
     /// <summary>Tokens computed so far, padding included.</summary>
     public long TokensComputed => Interlocked.Read(ref _computed);
+
+    /// <summary>Of them those that only filled rows up to the longest of their batch.</summary>
+    public long TokensPadded => Interlocked.Read(ref _padded);
 
     public string Folder { get; }
 
@@ -120,7 +123,13 @@ public sealed class RewardModel : IDisposable
     {
         // Every text keeps an end of its own, even where it is the beginning of another.
         List<WorkItem> items = WorkPlan.Make(tokens, lengths, [.. lengths.Select(l => l - 1)], batchTokens, workers, share);
-        BatchWorkers.Run(items, workers, item => Interlocked.Add(ref _computed, _cached!.Read(tokens, lengths, item, reader)), cancellation);
+        BatchWorkers.Run(items, workers, item => Read(tokens, lengths, item, reader), cancellation);
+    }
+
+    private void Read(IReadOnlyList<int[]> tokens, int[] lengths, WorkItem item, IPartReader reader)
+    {
+        Interlocked.Add(ref _computed, _cached!.Read(tokens, lengths, item, reader));
+        Interlocked.Add(ref _padded, item.Padding(lengths));
     }
 
     private NumericalException NotFinite(float value, int text, Func<int, string>? name) =>
@@ -164,24 +173,27 @@ public sealed class RewardModel : IDisposable
         {
             int[] all = [.. tokens.Select(t => t.Length)];
             foreach (int r in rows) scores[r] = 0;
-            Interlocked.Add(ref _computed, _cached.Read(tokens, all, new WorkItem(0, rows.ToArray(), (long)rows.Length * time), Reader(all, scores, null, name)));
+            Read(tokens, all, new WorkItem(0, rows.ToArray(), (long)rows.Length * time), Reader(all, scores, null, name));
             return;
         }
 
         Interlocked.Add(ref _computed, (long)rows.Length * time);
         long[] ids = ArrayPool<long>.Shared.Rent(rows.Length * time);
         int[] lengths = new int[rows.Length];
+        long real = 0;
         try
         {
             for (int i = 0; i < rows.Length; i++)
             {
                 int[] text = tokens[rows[i]];
                 lengths[i] = text.Length;
+                real += text.Length;
                 Span<long> row = ids.AsSpan(i * time, time);
                 for (int t = 0; t < text.Length; t++) row[t] = text[t];
                 row[text.Length..].Clear();
             }
 
+            Interlocked.Add(ref _padded, ((long)rows.Length * time) - real);
             using OrtValue input = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, ids.AsMemory(0, rows.Length * time), [rows.Length, time]);
             using OrtValue length = OrtValue.CreateTensorValueFromMemory(lengths, [rows.Length]);
             using IDisposableReadOnlyCollection<OrtValue> outputs = OnnxSession.Run(

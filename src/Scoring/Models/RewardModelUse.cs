@@ -9,6 +9,6 @@ public enum RewardModelUse
     /// <summary>Also a score for each token.</summary>
     TokenScores,
 
-    /// <summary>model.onnx as ONNX Runtime opens it by itself, for comparison.</summary>
+    /// <summary>model.onnx as ONNX Runtime opens it by itself, with its default options but for the number of threads; for comparison.</summary>
     PlainGraph,
 }

@@ -23,6 +23,8 @@ internal sealed class ModelReward : RewardSource
         if (config.Per != RewardPer.Sequence) _dense = [.. models.Select(m => new DenseTexts(name, m, config.Per, config.StepDelimiter, _responseOnly))];
     }
 
+    public override long TokensPadded => _models.Sum(m => m.TokensPadded);
+
     internal override string Fingerprint => $"{_ensemble.Kind} {_ensemble.Penalty:R} {_responseOnly} {_transform} {_per} {_maxLength} " + string.Join("; ", _models.Select(m => FileStamp.OfFolder(m.Folder)));
 
     /// <summary>The model is a folder, or <c>mean(DIR, DIR)</c>, <c>min(…)</c>, <c>mean-std*λ(…)</c>.</summary>

@@ -22,6 +22,9 @@ public abstract class RewardSource(string name, double weight) : IDisposable
     /// <summary>Tokens computed so far, padding included.</summary>
     public long TokensComputed { get; protected set; }
 
+    /// <summary>Of them those that only filled rows up to the longest of their batch.</summary>
+    public virtual long TokensPadded => 0;
+
     /// <summary>What can be done for a window while the one before it is computed (tokenising); called from one other thread.</summary>
     public virtual object? Prepare(IReadOnlyList<RuleInput> rows) => null;
 

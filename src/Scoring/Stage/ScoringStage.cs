@@ -52,6 +52,9 @@ public sealed class ScoringStage : IDisposable
     /// <summary>Tokens that models have computed in all runs so far, padding included.</summary>
     public long TokensComputed => _sources.Sum(s => s.TokensComputed) + (_reference?.TokensComputed ?? 0);
 
+    /// <summary>Of them those that only filled rows up to the longest of their batch.</summary>
+    public long TokensPadded => _sources.Sum(s => s.TokensPadded) + (_reference?.TokensPadded ?? 0);
+
     /// <summary>Goes on with another model (or rule) in place of the reward of the same name.</summary>
     /// <param name="reward">Named.</param>
     /// <exception cref="ConfigurationException">No reward has the name.</exception>
@@ -73,12 +76,10 @@ public sealed class ScoringStage : IDisposable
     /// <exception cref="NumericalException">A reward is not finite.</exception>
     public ScoringSummary Run(ScoringJob job, Action<ScoringProgress>? progress = null, CancellationToken cancellation = default)
     {
-        _ = FileFormats.Of(job.Output);
-        if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
-        using var rows = new ScoringRows(job, _sources.SelectMany(s => s.Columns), _sources.Exists(s => s.ReadsMetadata));
-        var columns = new ScoreColumns { Rewards = _sources.Count > 0, TokenRewards = false, Reference = _reference is not null, ScoreName = job.ScoreColumn, RewardsName = job.RewardsColumn };
+        using ScoringRows rows = Rows(job);
+        ScoreColumns columns = Columns(job, tokenRewards: false);
         _ = columns.Replaced(job.Input, rows.FileColumns); // before the work: what would be lost stops the run
-        (long First, long Count)? range = job.Shard is { } shard ? shard.Range(rows.Count()) : null;
+        (long First, long Count)? range = Range(job, rows);
         using ScoringWork work = ScoringWork.Open(job.Output, Fingerprint(job), _sources.Count);
         if (work.Rows > 0) Log.Info($"{job.Output}: a run was stopped after {work.Rows.ToString("N0", CultureInfo.InvariantCulture)} rows; going on from there.");
         try
@@ -91,7 +92,7 @@ public sealed class ScoringStage : IDisposable
         }
 
         // Whether a reward from outside is per token shows only in what it gave.
-        columns = columns with { TokenRewards = work.HasTokenRewards };
+        columns = Columns(job, work.HasTokenRewards);
         IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
         if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
         var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
@@ -99,6 +100,30 @@ public sealed class ScoringStage : IDisposable
         work.Complete();
         return tally.Summary();
     }
+
+    /// <summary>Reads what a run would read of its input before any row, and computes nothing.</summary>
+    /// <returns>Rows that would be scored.</returns>
+    /// <exception cref="BadDataException">A file or column is bad, or a column would be lost.</exception>
+    public long Check(ScoringJob job)
+    {
+        using ScoringRows rows = Rows(job);
+        _ = Columns(job, tokenRewards: false).Replaced(job.Input, rows.FileColumns);
+        return Range(job, rows)?.Count ?? rows.Count();
+    }
+
+    private ScoringRows Rows(ScoringJob job)
+    {
+        _ = FileFormats.Of(job.Output);
+        if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
+        return new ScoringRows(job, _sources.SelectMany(s => s.Columns), _sources.Exists(s => s.ReadsMetadata));
+    }
+
+    private ScoreColumns Columns(ScoringJob job, bool tokenRewards) => new()
+    {
+        Rewards = _sources.Count > 0, TokenRewards = tokenRewards, Reference = _reference is not null, ScoreName = job.ScoreColumn, RewardsName = job.RewardsColumn,
+    };
+
+    private static (long First, long Count)? Range(ScoringJob job, ScoringRows rows) => job.Shard is { } shard ? shard.Range(rows.Count()) : null;
 
     private static IEnumerable<RowResult> Written(ScoringWork work, Action<ScoringProgress>? progress)
     {
