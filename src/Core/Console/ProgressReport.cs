@@ -100,7 +100,7 @@ public sealed class ProgressReport : IDisposable
 
         parts.Add($"{Rate(rate)} {_unit}/s");
         if (isLast) parts.Add($"took {Durations.Of(elapsed)}");
-        else if (_total > 0 && rate > 0) parts.Add($"{Durations.Of(TimeSpan.FromSeconds((_total - _done) / rate))} left");
+        else if (_total > _done && rate > 0) parts.Add($"{Durations.Of(TimeSpan.FromSeconds((_total - _done) / rate))} left");
         if (_note.Length > 0) parts.Add(_note);
         return string.Join(", ", parts);
     }

@@ -124,7 +124,7 @@ public static class RewardRows
         int column = reader.Require(name);
         string type = reader.Columns[column].SqlType;
         if (reader.Columns[column].Type == ColumnType.TextList) return column;
-        if (type is not ("VARCHAR" or "JSON")) throw new BadDataException($"{reader.Name}: the column '{name}' is {type}; it must be a list of texts, {what}.");
+        if (!reader.HoldsTextLists(name)) throw new BadDataException($"{reader.Name}: the column '{name}' is {type}; it must be a list of texts, {what}.");
         tell($"{reader.Name}: the texts of column '{name}' are read as JSON lists of texts, {what}");
         return column;
     }

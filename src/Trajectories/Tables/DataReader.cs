@@ -84,15 +84,21 @@ public sealed class DataReader : IDisposable
 
     /// <summary>True where a column of texts holds conversations as JSON: its first value that is no empty list is a list of {role, content}. Not while rows are read.</summary>
     /// <exception cref="BadDataException">The file is damaged.</exception>
-    public bool HoldsConversations(string column)
+    public bool HoldsConversations(string column) => FirstText(column) is { } text && JsonText.IsConversation(text);
+
+    /// <summary>True where a column of texts holds lists of texts as JSON, by its first value that is no empty list. Not while rows are read.</summary>
+    /// <exception cref="BadDataException">The file is damaged.</exception>
+    public bool HoldsTextLists(string column) => FirstText(column) is { } text && JsonText.IsTextList(text);
+
+    private string? FirstText(string column)
     {
-        if (FileColumns.FirstOrDefault(c => c.Name == column)?.SqlType is not ("VARCHAR" or "JSON")) return false;
+        if (FileColumns.FirstOrDefault(c => c.Name == column)?.SqlType is not ("VARCHAR" or "JSON")) return null;
         // As text, without another look at all of a CSV file for its types.
         string table = _source.Format == FileFormat.Csv ? _source.Table(textOnly: true) : _table, text = $"CAST({Sql.Name(column)} AS VARCHAR)";
         try
         {
             IReadOnlyList<string?[]> first = _session.Texts($"SELECT {text} FROM {table} WHERE {text} IS NOT NULL AND trim({text}) <> '[]' LIMIT 1", 1);
-            return first.Count > 0 && JsonText.IsConversation(first[0][0]!);
+            return first.Count > 0 ? first[0][0] : null;
         }
         catch (DuckDbException e)
         {

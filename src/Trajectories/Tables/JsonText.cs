@@ -6,13 +6,18 @@ namespace Rlhf.Trajectories;
 internal static class JsonText
 {
     /// <summary>True for a list of {role, content} (or {from, value}) that is not empty.</summary>
-    public static bool IsConversation(string text)
+    public static bool IsConversation(string text) => IsList(text, IsMessage);
+
+    /// <summary>True for a list of texts that is not empty.</summary>
+    public static bool IsTextList(string text) => IsList(text, e => e.ValueKind == JsonValueKind.String);
+
+    private static bool IsList(string text, Func<JsonElement, bool> element)
     {
         if (!text.AsSpan().TrimStart().StartsWith("[")) return false; // most texts: no parser is asked
         try
         {
             using JsonDocument document = JsonDocument.Parse(text);
-            return document.RootElement.GetArrayLength() > 0 && document.RootElement.EnumerateArray().All(IsMessage);
+            return document.RootElement.GetArrayLength() > 0 && document.RootElement.EnumerateArray().All(element);
         }
         catch (JsonException)
         {

@@ -92,14 +92,14 @@ public sealed class ProgressReportTests
     {
         ManualClock clock = new();
         StringWriter text = new() { NewLine = "\n" };
-        using ProgressReport progress = new("writing", 100, "rows", text, isTerminal, clock);
-        clock.Advance(3);
+        using ProgressReport progress = new("x", 100, "rows", text, isTerminal, clock);
+        clock.Advance(6);
         progress.Advance(100, "joining");
         clock.Advance(5); // 5 s without news: nothing
         string before = text.ToString();
         clock.Advance(15);
-        Assert.That(before, Does.Contain("100/100 rows, 33.3 rows/s"));
-        Assert.That(text.ToString()[before.Length..], Does.Contain("100/100 rows, 4.35 rows/s").And.Contain("joining"));
+        Assert.That(before, Does.Contain("100/100 rows, 16.7 rows/s"));
+        Assert.That(text.ToString()[before.Length..], Does.Contain("100/100 rows, 3.85 rows/s, joining"));
         progress.Dispose();
         string after = text.ToString();
         clock.Advance(60);
