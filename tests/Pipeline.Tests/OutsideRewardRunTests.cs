@@ -9,7 +9,7 @@ namespace Rlhf.Pipeline.Tests;
 /// <summary>A run whose rewards come from a server and a program: what happens when they vanish, hang, answer nonsense or crash in the middle of it.</summary>
 public sealed class OutsideRewardRunTests
 {
-    private const int Configuration = 2, Data = 3, Engine = 6;
+    private const int Configuration = 2, Data = 3, Numerical = 5, Engine = 6;
 
     [Test]
     public void ARewardThatFailsStopsTheRunAndResumeEndsWithTheSameBytes()
@@ -72,6 +72,18 @@ public sealed class OutsideRewardRunTests
         Assert.That(ended.Code, Is.EqualTo(Configuration), ended.ToString());
         ended = Programs.Rlhf(["replay", run, "--iteration", "2", .. rewards]);
         Assert.That(ended.Code, Is.Zero, ended.ToString());
+    }
+
+    [Test]
+    public void ARewardThatIsNotFiniteIsNamedWithRewardRowAndIteration()
+    {
+        if (OperatingSystem.IsWindows()) Assert.Ignore("skipped: the reward program is a shell script");
+        string run = Path.Combine(TinyRun.NewFolder("infinite"), "run");
+        Ended ended = Programs.Rlhf(
+            "run", TinyRun.Config, "--set", "scoring.rewards=[]", "--set", "evaluation.prompts=", "--set", $"output={run}",
+            "--reward-program", "word=n=0; while read -r row; do n=$((n+1)); if [ $n = 5 ]; then echo 1e999; else echo 1; fi; done");
+        Assert.That(ended.Code, Is.EqualTo(Numerical), ended.ToString());
+        Assert.That(ended.Error, Does.Match(@"Iteration 1 failed: \S*rollouts\.parquet, row 5: the reward 'word' .* 0 of 3 iterations are safe"));
     }
 
     [Test]
