@@ -28,7 +28,7 @@ public sealed class WholeFile : IDisposable
         FileErrors.Writing(path, () =>
         {
             if (Directory.Exists(Path)) throw new UnauthorizedAccessException();
-            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(Path)!);
+            Durable.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
             // Created at once: an unwritable folder is found before the work, not after it.
             using FileStream probe = new(PartialPath, FileMode.Create, FileAccess.Write, FileShare.None);
         });

@@ -21,6 +21,8 @@ public sealed class WholeFolder : IDisposable
             if (File.Exists(Path)) throw new IOException("a file has this name");
             Recover(Path);
             if (Directory.Exists(PartialPath)) Directory.Delete(PartialPath, recursive: true);
+            // The partial folder's own name need not last; that of the folder that it lies in must.
+            Durable.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
             Directory.CreateDirectory(PartialPath);
         });
     }

@@ -19,8 +19,10 @@ public sealed class MetricsWriter : IDisposable
         long keep = File.Exists(path) ? BytesToKeep(path, keepThrough) : 0;
         _stream = FileErrors.Writing(path, () =>
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+            Durable.CreateFolder(folder);
             FileStream stream = new(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read);
+            Durable.FlushFolder(folder); // rows that are flushed into a file without a name would be lost with it
             stream.SetLength(keep);
             stream.Seek(0, SeekOrigin.End);
             return stream;

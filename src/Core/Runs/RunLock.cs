@@ -15,7 +15,7 @@ public sealed class RunLock : IDisposable
         _ownerPath = path + ".owner";
         try
         {
-            Directory.CreateDirectory(folder);
+            Durable.CreateFolder(folder);
             _stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException error) when (File.Exists(path) && !FileErrors.IsDiskFull(error) && error is not DirectoryNotFoundException)

@@ -27,7 +27,7 @@ public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score,
     public static Evaluation Run(RunConfig config, GenerationStage generation, ScoringStage scoring, string folder, UnfinishedWork work, CancellationToken cancellation)
     {
         string rollouts = Path.Combine(folder, "rollouts.parquet"), scored = Path.Combine(folder, "scored.parquet"), policy = generation.Engine.PolicyHash;
-        FileErrors.Writing(folder, () => Directory.CreateDirectory(folder));
+        FileErrors.Writing(folder, () => Durable.CreateFolder(folder));
         if (work.Find(rollouts, policy) is null)
         {
             SamplingOptions sampling = Sampling.Of(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };

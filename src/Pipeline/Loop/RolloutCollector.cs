@@ -38,7 +38,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     {
         _hashes.Clear();
         (_tokens, _generationSeconds, _scoringSeconds) = (0, 0, 0);
-        FileErrors.Writing(paths.Folder, () => Directory.CreateDirectory(paths.Folder));
+        FileErrors.Writing(paths.Folder, () => Durable.CreateFolder(paths.Folder));
         SamplingOptions sampling = Sampling.Of(config, iteration);
         List<Prompt> prompts = schedule.Of(iteration);
         var rows = new List<ScoredRollout>(Draw(prompts, sampling, paths.Folder, "", work, cancellation));
@@ -82,7 +82,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     private IReadOnlyDictionary<string, double> Greedy(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, UnfinishedWork? work, CancellationToken cancellation)
     {
         string baselines = Path.Combine(folder, "baselines");
-        Directory.CreateDirectory(baselines);
+        FileErrors.Writing(baselines, () => Durable.CreateFolder(baselines));
         return PromptScores.Of(Draw(prompts, sampling with { Greedy = true, SamplesPerPrompt = 1 }, baselines, suffix, work, cancellation), baselines);
     }
 
