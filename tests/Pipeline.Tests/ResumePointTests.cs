@@ -27,10 +27,12 @@ public sealed class ResumePointTests
         Directory.Delete(Path.GetDirectoryName(_run.Root)!, recursive: true);
     }
 
+    private ResumePoint Find(bool restart = false) => ResumePoint.Find(_run, _run.ReadConfig<RunConfig>(), restart);
+
     [Test]
     public void AWholeRunGoesOnAfterItsLastIteration()
     {
-        Assert.That(ResumePoint.Find(_run, restart: false), Is.EqualTo(TinyRun.Iterations));
+        Assert.That((Find().Iteration, Find().RestoresMetrics), Is.EqualTo((TinyRun.Iterations, false)));
         Assert.That(_warnings, Is.Empty);
     }
 
@@ -38,22 +40,18 @@ public sealed class ResumePointTests
     [TestCase("files.json", "{\"files\": ")]
     [TestCase("files.json", "\0\0\0")]
     [TestCase("files.json", "{\"files\": []}")]
+    [TestCase("files.json", "")]
+    [TestCase("metrics.jsonl", "{}")]
     [TestCase("state.json", "{}")]
     [TestCase("weights.safetensors", null)]
     public void ADamagedNewestCheckpointFallsBackAndSaysSo(string file, string? text)
     {
         string path = Path.Combine(_run.Checkpoint(3), file);
         if (text is null) FlipABit(path);
+        else if (text.Length == 0) File.Delete(path);
         else File.WriteAllText(path, text);
-        Assert.That(ResumePoint.Find(_run, restart: false), Is.EqualTo(2));
-        Assert.That(_warnings.Single(), Does.StartWith("checkpoint 3 is damaged (").And.EndsWith("going back to the one before.").And.Contain(file == "weights.safetensors" || file == "state.json" ? file : "checkpoints/0003"));
-    }
-
-    [Test]
-    public void AnIterationWithoutMetricsIsMadeAgain()
-    {
-        File.WriteAllLines(_run.MetricsPath, File.ReadLines(_run.MetricsPath).Take(2).ToArray());
-        Assert.That(ResumePoint.Find(_run, restart: false), Is.EqualTo(2));
+        Assert.That(Find().Iteration, Is.EqualTo(2));
+        Assert.That(_warnings.Single(), Does.StartWith("checkpoint 3 is damaged (").And.EndsWith("going back to the one before.").And.Contain(file == "files.json" ? "checkpoints/0003" : file));
     }
 
     /// <summary>Whole parts of a generation that was cut short stay; the one that was being written goes.</summary>
@@ -68,16 +66,90 @@ public sealed class ResumePointTests
         Assert.That(Directory.GetFiles(_run.Iteration(4).Folder, "*", SearchOption.AllDirectories).Select(Path.GetFileName), Is.EqualTo(["000000-a.parquet"]));
     }
 
-    [Test]
-    public void ADamagedLineOfMetricsFallsBackToBeforeIt()
+    /// <summary>Checkpoints keep the metrics: metrics.jsonl that is gone, empty, cut or edited costs nothing but the times of the rows.</summary>
+    [TestCase("gone", "1, 2, 3")]
+    [TestCase("empty", "1, 2, 3")]
+    [TestCase("cut", "3")]
+    [TestCase("cut within a line", "2, 3")]
+    [TestCase("edited", "2")]
+    [TestCase("damaged", "2")]
+    [TestCase("an unknown metric", "2")]
+    [TestCase("a row twice", "")]
+    public void LostMetricsComeFromTheCheckpoint(string what, string rows)
     {
         string[] lines = File.ReadAllLines(_run.MetricsPath);
-        lines[1] = lines[1][..20];
-        File.WriteAllLines(_run.MetricsPath, lines);
-        Assert.That(ResumePoint.Find(_run, restart: false), Is.EqualTo(1));
-        Assert.That(_warnings, Has.Some.Contains("metrics.jsonl:2:"));
-        using (var writer = new MetricsWriter(_run.MetricsPath, keepThrough: 1)) writer.Write(2, new Dictionary<string, double> { ["loss"] = 1 });
-        Assert.That(MetricsFile.Read(_run.MetricsPath).Select(r => r.Iteration), Is.EqualTo(new[] { 1, 2 }), "the damaged line is gone");
+        string[]? left = what switch
+        {
+            "gone" => null,
+            "empty" => [],
+            "cut" or "cut within a line" => lines[..2],
+            "edited" => [lines[0], lines[1].Replace("\"score/mean\":", "\"score/mean\":1", StringComparison.Ordinal), lines[2]],
+            "an unknown metric" => [lines[0], lines[1].Replace("{\"iteration\":2,", "{\"iteration\":2,\"made/up\":1,\"time/made_up\":1,", StringComparison.Ordinal), lines[2]],
+            "a row twice" => [lines[0], lines[1], lines[1], lines[2]],
+            _ => [lines[0], lines[1][..20], lines[2]],
+        };
+        if (left is null) File.Delete(_run.MetricsPath);
+        else File.WriteAllText(_run.MetricsPath, string.Concat(left.Select(l => l + "\n"))[..^(what == "cut within a line" ? 9 : 0)]);
+        ResumePoint found = Find();
+        Assert.That((found.Iteration, found.RestoresMetrics), Is.EqualTo((3, true)));
+        Assert.That(_warnings.Single(), Does.Contain("metrics.jsonl").And.Contain(rows.Length == 0 ? "The other rows are kept" : $"The rows of iterations {rows} are taken from checkpoint 3, without their times."));
+
+        found.RestoreMetrics(_run);
+        Assert.That(MetricsFile.WithoutTimes(_run.MetricsPath), Is.EqualTo(MetricsFile.WithoutTimes(Path.Combine(TinyRun.Run, "metrics.jsonl"))));
+        string[] untouched = [.. File.ReadAllLines(_run.MetricsPath).Where(l => l.Contains("\"time/", StringComparison.Ordinal))];
+        Assert.That(untouched, Is.EqualTo(lines.Where((_, i) => !rows.Contains($"{i + 1}", StringComparison.Ordinal))), "rows that are whole keep their times");
+        Assert.That(Find().RestoresMetrics, Is.False);
+    }
+
+    /// <summary>A checkpoint of a version that kept no metrics in it is good as long as metrics.jsonl has its rows.</summary>
+    [Test]
+    public void ACheckpointWithoutMetricsNeedsThoseOfTheRun()
+    {
+        foreach (int i in _run.FinishedCheckpoints())
+        {
+            File.Delete(Path.Combine(_run.Checkpoint(i), CheckpointMetrics.FileName));
+            FolderSeal.Write(_run.Checkpoint(i));
+        }
+
+        Assert.That(Find().Iteration, Is.EqualTo(3));
+        File.WriteAllLines(_run.MetricsPath, File.ReadLines(_run.MetricsPath).Take(2).ToArray());
+        Assert.That(Find().Iteration, Is.EqualTo(2));
+        File.Delete(_run.MetricsPath);
+        Assert.That(() => Find(), Throws.TypeOf<BadDataException>().With.Message.Contains("no whole checkpoint is left").And.Message.Contains("lacks rows"));
+    }
+
+    /// <summary>Without seals, or with the whole folder gone, a run that was far is never taken for one that did not begin.</summary>
+    [TestCase("seals")]
+    [TestCase("checkpoints")]
+    [TestCase("checkpoints and metrics")]
+    public void WhatIsLostIsNotRemovedWithoutBeingAsked(string lost)
+    {
+        if (lost == "seals")
+        {
+            foreach (int i in _run.FinishedCheckpoints()) File.Delete(Path.Combine(_run.Checkpoint(i), FolderSeal.FileName));
+            File.Delete(_run.MetricsPath);
+        }
+        else
+        {
+            Directory.Delete(_run.CheckpointsFolder, recursive: true);
+            if (lost != "checkpoints") File.Delete(_run.MetricsPath);
+        }
+
+        string[] before = Folders.FilesOf(_run.Root);
+        Assert.That(() => Find(), Throws.TypeOf<BadDataException>().With.Message.Contains("no whole checkpoint is left").And.Message.Contains("--restart"));
+        Assert.That(Folders.FilesOf(_run.Root), Is.EqualTo(before));
+        Assert.That(Find(restart: true).Iteration, Is.Zero);
+    }
+
+    /// <summary>Killed before the first checkpoint was whole: nothing is lost but that iteration, and nobody is asked.</summary>
+    [Test]
+    public void ARunWithoutAFirstCheckpointBegins()
+    {
+        using (RunDirectory run = RunDirectory.OpenForWriting(_run.Root)) ResumePoint.RemoveAfter(run, 1);
+        Directory.Move(_run.Checkpoint(1), _run.Checkpoint(1) + ".partial");
+        File.WriteAllLines(_run.MetricsPath, File.ReadLines(_run.MetricsPath).Take(1).ToArray());
+        Assert.That(Find().Iteration, Is.Zero);
+        Assert.That(_warnings, Is.Empty);
     }
 
     [Test]
@@ -85,9 +157,9 @@ public sealed class ResumePointTests
     {
         foreach (int i in _run.FinishedCheckpoints()) FlipABit(Path.Combine(_run.Checkpoint(i), "weights.safetensors"));
         string[] before = Folders.FilesOf(_run.Root);
-        Assert.That(() => ResumePoint.Find(_run, restart: false), Throws.TypeOf<BadDataException>().With.Message.Contains("no whole checkpoint is left").And.Message.Contains("--restart"));
+        Assert.That(() => Find(), Throws.TypeOf<BadDataException>().With.Message.Contains("no whole checkpoint is left").And.Message.Contains("--restart"));
         Assert.That(Folders.FilesOf(_run.Root), Is.EqualTo(before));
-        Assert.That(ResumePoint.Find(_run, restart: true), Is.Zero);
+        Assert.That(Find(restart: true).Iteration, Is.Zero);
     }
 
     [Test]

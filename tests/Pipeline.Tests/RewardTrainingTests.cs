@@ -168,10 +168,38 @@ public sealed class RewardTrainingTests
         Assert.That(ended.Code, Is.Zero, ended.ToString());
         Assert.That(ended.Error, Does.Contain("the exported reward model of iteration 4 is damaged"));
         Equal(copy);
+
+        // Checkpoint 4 goes on with weights that are lost; iteration 4 is made again from checkpoint 3.
         File.WriteAllText(weights, "no weights");
         ended = Programs.Rlhf("resume", copy);
-        Assert.That(ended.Code, Is.EqualTo(3), ended.ToString());
-        Assert.That(ended.Error, Does.Contain("The reward model that was trained in iteration 4 and is in use is damaged"));
+        Assert.That(ended.Code, Is.Zero, ended.ToString());
+        Assert.That(ended.Error, Does.Contain("checkpoint 4 cannot be used: what iteration 5 reads is damaged (").And.Contain("reward_weights/model.safetensors"));
+        Assert.That(ended.Output, Does.Contain("resuming after iteration 3 of 4"));
+        Equal(copy);
+    }
+
+    /// <summary>Files that the next iteration reads count as much as the checkpoint: the negatives so far, and the first iteration's responses, without which no checkpoint is of use.</summary>
+    [Test]
+    public void FilesThatTheNextIterationReadsAreVerified()
+    {
+        using RunDirectory run = RunDirectory.OpenForReading(Folders.Copy(Run, Path.Combine(TinyRun.NewFolder("reward-files"), "run")));
+        RunConfig config = run.ReadConfig<RunConfig>();
+        Assert.That(ResumePoint.Find(run, config, restart: false).Iteration, Is.EqualTo(4));
+        Flip(run.Iteration(4).Negatives);
+        Assert.That(ResumePoint.Find(run, config, restart: false).Iteration, Is.EqualTo(3));
+        File.Delete(run.Iteration(3).Negatives);
+        Assert.That(ResumePoint.Find(run, config, restart: false).Iteration, Is.EqualTo(2));
+        Flip(run.Iteration(2).Trajectories);
+        Assert.That(ResumePoint.Find(run, config, restart: false).Iteration, Is.EqualTo(2), "nothing reads these again");
+        Flip(run.Iteration(1).Scored);
+        Assert.That(() => ResumePoint.Find(run, config, restart: false), Throws.TypeOf<BadDataException>().With.Message.Contains("what iteration 5 reads is damaged").And.Message.Contains("--restart"));
+    }
+
+    private static void Flip(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes[^10] ^= 4;
+        File.WriteAllBytes(path, bytes);
     }
 
     /// <summary>Labels turned round and a rate that unlearns everything: the gate keeps the first model.</summary>

@@ -49,26 +49,26 @@ public static class MetricsFile
         return rows;
     }
 
-    /// <summary>The rows before the first line that is no metrics row; none when there is no file.</summary>
+    /// <summary>The rows that can be read, in file order; none when there is no file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="badLine">What is wrong with the first bad line, or null.</param>
+    /// <param name="badLine">What is wrong with the first line that is no metrics row, or null.</param>
     public static IReadOnlyList<MetricRow> ReadUndamaged(string path, out string? badLine)
     {
         badLine = null;
         List<MetricRow> rows = [];
         if (!File.Exists(path)) return rows;
-        try
+        int number = 0;
+        foreach (string line in WholeLines(FileErrors.Reading(path, () => File.ReadAllText(path))))
         {
-            int number = 0;
-            foreach (string line in WholeLines(FileErrors.Reading(path, () => File.ReadAllText(path))))
+            number++;
+            try
             {
-                number++;
                 if (line.Length > 0) rows.Add(Parse(line, path, number));
             }
-        }
-        catch (BadDataException error)
-        {
-            badLine = error.Message.EndsWith('.') ? error.Message : error.Message + ".";
+            catch (BadDataException error)
+            {
+                badLine ??= error.Message.TrimEnd('.') + ".";
+            }
         }
 
         return rows;
@@ -76,8 +76,12 @@ public static class MetricsFile
 
     /// <summary>The file's text without wall-clock metrics: what two equal runs have in common byte for byte.</summary>
     /// <exception cref="BadDataException">As <see cref="Read"/>.</exception>
-    public static string WithoutTimes(string path, MetricCatalogue? catalogue = null) => string.Concat(Read(path).Select(row =>
-        ToLine(row with { Values = new Dictionary<string, double>(row.Values.Where(p => !p.Key.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal))) }, catalogue) + "\n"));
+    public static string WithoutTimes(string path, MetricCatalogue? catalogue = null) => string.Concat(Read(path).Select(row => LineWithoutTimes(row, catalogue) + "\n"));
+
+    /// <summary>One line without the line break and without wall-clock metrics.</summary>
+    /// <exception cref="ArgumentException">A metric that is not in the catalogue.</exception>
+    public static string LineWithoutTimes(MetricRow row, MetricCatalogue? catalogue = null) =>
+        ToLine(row with { Values = new Dictionary<string, double>(row.Values.Where(p => !p.Key.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal))) }, catalogue);
 
     internal static IEnumerable<string> WholeLines(string text)
     {

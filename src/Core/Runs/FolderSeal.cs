@@ -27,13 +27,15 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
     }
 
     /// <summary>Compares the folder with its seal: every missing, changed or additional file as one readable line; empty when whole.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="part">Relative path → whether the file matters; null: all do. The others are not read.</param>
     /// <exception cref="BadDataException">There is no seal, or it is damaged.</exception>
-    public static IReadOnlyList<string> Verify(string folder)
+    public static IReadOnlyList<string> Verify(string folder, Func<string, bool>? part = null)
     {
         FolderSeal seal = RunJson.Read<FolderSeal>(Path.Combine(folder, FileName));
-        HashSet<string> there = [.. Own(folder)];
+        HashSet<string> there = [.. Own(folder).Where(f => part?.Invoke(f) ?? true)];
         List<string> problems = [];
-        foreach (SealedFile expected in seal.Files)
+        foreach (SealedFile expected in seal.Files.Where(f => part?.Invoke(f.Path) ?? true))
         {
             string path = Path.Combine(folder, expected.Path);
             if (Path.IsPathRooted(expected.Path) || expected.Path.Split('/').Contains(".."))
@@ -58,12 +60,13 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
     }
 
     /// <summary>As <see cref="Verify"/>, where a missing or damaged seal is one more finding instead of an error.</summary>
-    public static IReadOnlyList<string> Problems(string folder)
+    public static IReadOnlyList<string> Problems(string folder, Func<string, bool>? part = null)
     {
         if (!Directory.Exists(folder)) return [$"{folder}: the folder is missing."];
+        if (!Exists(folder)) return [$"{folder}: it has no {FileName}, which is written last."];
         try
         {
-            return Verify(folder);
+            return Verify(folder, part);
         }
         catch (BadDataException error)
         {

@@ -47,7 +47,7 @@ public static class RunCommand
             if (common.DryRun)
             {
                 ResumePoint.CheckInputs(config, manifest, outside);
-                System.Console.WriteLine($"would resume after iteration {ResumePoint.Find(directory, parsed.GetValue(restart))} of {config.Iterations}");
+                System.Console.WriteLine($"would resume after iteration {ResumePoint.Find(directory, config, parsed.GetValue(restart)).Iteration} of {config.Iterations}");
                 return Task.FromResult((int)ExitCode.Done);
             }
 

@@ -83,7 +83,8 @@ public static class Replay
         if (!Directory.Exists(run.Checkpoint(iteration))) return items;
         string checkpoint = Path.Combine(output, "checkpoint");
         session.SaveCheckpoint(checkpoint);
-        items.AddRange(Folder(run.Checkpoint(iteration), checkpoint, "checkpoint"));
+        // The run's seal lists its metrics too, which a replay does not measure.
+        items.AddRange(Folder(run.Checkpoint(iteration), checkpoint, "checkpoint").Where(i => i.Name != $"checkpoint/{FolderSeal.FileName}"));
         return items;
     }
 

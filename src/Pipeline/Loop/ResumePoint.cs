@@ -3,45 +3,65 @@ using Rlhf.Scoring;
 
 namespace Rlhf.Pipeline;
 
-/// <summary>Where a stopped run goes on: the newest iteration whose checkpoint is whole and whose metrics were written.</summary>
-public static class ResumePoint
+/// <summary>Where a stopped run goes on: the newest iteration whose checkpoint is whole, and with it all that the next iteration reads.</summary>
+/// <param name="Iteration">0: from the beginning.</param>
+/// <param name="Rows">Metrics of the iterations up to it.</param>
+/// <param name="RestoresMetrics">True: metrics.jsonl is missing, short, edited or damaged; <see cref="RestoreMetrics"/> makes it again from the rows.</param>
+public sealed record ResumePoint(int Iteration, IReadOnlyList<MetricRow> Rows, bool RestoresMetrics)
 {
-    /// <summary>Finds it, and says aloud what was damaged. 0: from the beginning.</summary>
-    /// <param name="run">The run, open for writing.</param>
-    /// <param name="restart">True: where checkpoints were finished but all of them are damaged, begin again instead of stopping.</param>
-    /// <exception cref="BadDataException">Every finished checkpoint is damaged, and <paramref name="restart"/> is false.</exception>
-    public static int Find(RunDirectory run, bool restart)
+    /// <summary>Finds it, and says aloud what was damaged. Changes nothing.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="restart">True: where iterations were finished but no checkpoint can be used, begin again instead of stopping.</param>
+    /// <exception cref="BadDataException">No checkpoint of a run that had some can be used, and <paramref name="restart"/> is false.</exception>
+    public static ResumePoint Find(RunDirectory run, RunConfig config, bool restart)
     {
-        IReadOnlyList<MetricRow> rows = MetricsFile.ReadUndamaged(run.MetricsPath, out string? badLine);
-        if (badLine is not null) Log.Warning($"{badLine} Iterations from there on are made again.");
-        HashSet<int> measured = [.. rows.Select(r => r.Iteration)];
+        IReadOnlyList<MetricRow> measured = MetricsFile.ReadUndamaged(run.MetricsPath, out string? badLine);
+        int[] checkpoints = [.. Retention.Whole(run.CheckpointsFolder)];
         string? firstDamage = null;
-        foreach (int checkpoint in run.FinishedCheckpoints().Reverse())
+        foreach (int k in checkpoints.Reverse())
         {
-            IReadOnlyList<string> damage = FolderSeal.Problems(run.Checkpoint(checkpoint));
-            if (damage.Count > 0)
+            if (Damage(run, config, k, measured, out IReadOnlyList<MetricRow> rows, out IReadOnlyList<int> restored) is { } damage)
             {
-                firstDamage ??= damage[0];
-                Log.Warning($"checkpoint {checkpoint} is damaged ({damage[0].TrimEnd('.')}); going back to the one before.");
+                firstDamage ??= damage;
+                Log.Warning($"{damage}; going back to the one before.");
+                continue;
             }
-            else if (!measured.Contains(checkpoint))
-            {
-                // Killed between checkpoint and metrics: the numbers are made again, with the same values.
-                Log.Info($"iteration {checkpoint} has a checkpoint but no metrics; it is made again.");
-            }
-            else
-            {
-                return checkpoint;
-            }
+
+            bool isIntact = badLine is null && measured.Where(r => r.Iteration <= k).Select(r => r.Iteration).SequenceEqual(rows.Select(r => r.Iteration)) && restored.Count == 0;
+            string edited = File.Exists(run.MetricsPath) ? "is not as it was written" : "is missing";
+            if (!isIntact) Log.Warning($"{badLine ?? $"{run.MetricsPath} {edited}."} {(restored.Count == 0 ? "The other rows are kept" : $"The rows of iterations {string.Join(", ", restored)} are taken from checkpoint {k}, without their times")}.");
+            return new ResumePoint(k, rows, !isIntact);
         }
 
-        if ((firstDamage ?? badLine) is { } lost && !restart)
+        // A row, and an iteration's seal, are written when the checkpoint of the iteration before is whole.
+        int had = Math.Max(measured.Select(r => r.Iteration - 1).Append(checkpoints.Length).Max(), run.FinishedIterations().Append(0).Max() - 1);
+        if (had > 0 && !restart)
         {
             throw new BadDataException(
-                $"{run.Root}: no whole checkpoint is left: {lost.TrimEnd('.')}. Nothing was changed. Put the files back from a copy, or make every iteration again (the numbers will be the same) by: ./rlhf resume {run.Root} --restart");
+                $"{run.Root}: no whole checkpoint is left: {firstDamage ?? $"the run had finished iteration {had}, and there is none in {run.CheckpointsFolder}"}. Nothing was changed. "
+                + $"Put the files back from a copy, or make every iteration again (the numbers will be the same) by: ./rlhf resume {run.Root} --restart");
         }
 
-        return 0;
+        return new ResumePoint(0, [], false);
+    }
+
+    /// <summary>Writes metrics.jsonl anew, whole or not at all, where it is not what the checkpoint knows.</summary>
+    public void RestoreMetrics(RunDirectory run)
+    {
+        if (RestoresMetrics) WholeFile.WriteAllText(run.MetricsPath, string.Concat(Rows.Select(r => MetricsFile.ToLine(r) + "\n")));
+    }
+
+    private static string? Damage(RunDirectory run, RunConfig config, int checkpoint, IReadOnlyList<MetricRow> measured, out IReadOnlyList<MetricRow> rows, out IReadOnlyList<int> restored)
+    {
+        (rows, restored) = ([], []);
+        string folder = run.Checkpoint(checkpoint);
+        // A numbered folder got its name when its seal was written: one without is damaged, not unfinished.
+        if (FolderSeal.Problems(folder) is { Count: > 0 } problems) return $"checkpoint {checkpoint} is damaged ({problems[0].TrimEnd('.')})";
+        if (CheckpointMetrics.Rows(folder, checkpoint, measured, out restored) is not { } known)
+            return $"checkpoint {checkpoint} cannot be used ({run.MetricsPath} lacks rows up to it, and it keeps none itself)";
+        rows = known;
+        return RewardHistory.Problems(config, run, rows, checkpoint) is { Count: > 0 } lost ? $"checkpoint {checkpoint} cannot be used: what iteration {checkpoint + 1} reads is damaged ({lost[0].TrimEnd('.')})" : null;
     }
 
     /// <summary>

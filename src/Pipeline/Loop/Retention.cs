@@ -54,6 +54,9 @@ public static class Retention
         return [.. Directory.GetDirectories(parent).Select(Number).Where(n => n >= 0).Distinct().Order()];
     }
 
+    /// <summary>Numbers of the folders that have their final names, ascending.</summary>
+    internal static IEnumerable<int> Whole(string parent) => Numbers(parent).Where(n => Directory.Exists(Path.Combine(parent, n.ToString("0000", CultureInfo.InvariantCulture))));
+
     internal static int Number(string folder)
     {
         string name = Path.GetFileName(folder);

@@ -34,12 +34,13 @@ public sealed class RunLoop : IDisposable
     private int _stepsBack;
     private long _tokensTotal;
 
-    private RunLoop(RunConfig config, RunDirectory run, int finished, IReadOnlyList<OutsideReward>? outside)
+    private RunLoop(RunConfig config, RunDirectory run, ResumePoint from, IReadOnlyList<OutsideReward>? outside)
     {
+        int finished = from.Iteration;
         (_config, _run, Finished, _outside) = (config, run, finished, outside ?? []);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         _health = new HealthCheck(config);
-        if (finished > 0) _rows.AddRange(MetricsFile.ReadUndamaged(run.MetricsPath, out _).Where(r => r.Iteration <= finished));
+        _rows.AddRange(from.Rows);
         if (_rows.Count > 0) _tokensTotal = (long)_rows[^1].Values.GetValueOrDefault("tokens/total");
         _health.Remember(_rows);
         _models = RunModels.Prepare(config, run);
@@ -61,7 +62,7 @@ public sealed class RunLoop : IDisposable
     /// <param name="config">Of the run.</param>
     /// <param name="run">New, open for writing.</param>
     /// <param name="outside">Rewards from outside.</param>
-    public static RunLoop Begin(RunConfig config, RunDirectory run, IReadOnlyList<OutsideReward>? outside = null) => new(config, run, 0, outside);
+    public static RunLoop Begin(RunConfig config, RunDirectory run, IReadOnlyList<OutsideReward>? outside = null) => new(config, run, new ResumePoint(0, [], false), outside);
 
     /// <summary>
     /// Goes on after the newest whole checkpoint, with what an interrupted process had finished of the next iteration; what else lies beyond is removed and made again.
@@ -74,12 +75,13 @@ public sealed class RunLoop : IDisposable
     public static RunLoop Resume(RunConfig config, RunDirectory run, bool restart = false, IReadOnlyList<OutsideReward>? outside = null)
     {
         ResumePoint.CheckInputs(config, run.ReadManifest(), outside);
-        int finished = ResumePoint.Find(run, restart);
-        ResumePoint.RemoveAfter(run, finished);
-        if (finished < config.Iterations) WholeFolder.Remove(EvaluationFolder(run, "after"));
-        var loop = new RunLoop(config, run, finished, outside);
+        ResumePoint from = ResumePoint.Find(run, config, restart);
+        from.RestoreMetrics(run);
+        ResumePoint.RemoveAfter(run, from.Iteration);
+        if (from.Iteration < config.Iterations) WholeFolder.Remove(EvaluationFolder(run, "after"));
+        var loop = new RunLoop(config, run, from, outside);
         // A run that was killed while it removed old checkpoints.
-        Retention.Prune(run, config, loop._rows, finished);
+        Retention.Prune(run, config, loop._rows, from.Iteration);
         return loop;
     }
 
@@ -280,7 +282,7 @@ public sealed class RunLoop : IDisposable
         _checkpoints.Start(() =>
         {
             FolderSeal.Write(_run.Iteration(i).Folder);
-            _snapshot.Write(_run.Checkpoint(i));
+            _snapshot.Write(_run.Checkpoint(i), whole => CheckpointMetrics.Write(whole, rows));
             RunPlace.Tell(i, RunPlace.CleanUp);
             WholeFolder.Remove(_run.Unfinished(i));
             Retention.Prune(_run, _config, rows, i);

@@ -13,6 +13,23 @@ public static class RewardHistory
     public static int CurrentAt(IEnumerable<MetricRow> rows, int iteration) =>
         rows.Where(r => r.Iteration <= iteration && r.Values.GetValueOrDefault(Accepted) == 1).Select(r => r.Iteration).DefaultIfEmpty(0).Max();
 
+    /// <summary>What the next iteration reads of earlier ones and is missing or damaged: the negatives, the weights of the reward model in use, the first iteration's responses. Empty where no reward model is trained.</summary>
+    /// <param name="config">Of the run.</param>
+    /// <param name="run">Its iterations.</param>
+    /// <param name="rows">Metrics so far.</param>
+    /// <param name="finished">The last iteration done.</param>
+    public static IReadOnlyList<string> Problems(RunConfig config, RunDirectory run, IReadOnlyList<MetricRow> rows, int finished)
+    {
+        RewardTrainingConfig section = config.RewardTraining;
+        if (section.Reward.Length == 0 || finished == 0) return [];
+        IterationPaths last = run.Iteration(finished);
+        List<string> problems = [.. FolderSeal.Problems(last.Folder, f => f == Path.GetFileName(last.Negatives))];
+        if (CurrentAt(rows, finished) is > 0 and int current) problems.AddRange(FolderSeal.Problems(run.Iteration(current).RewardWeights));
+        bool readsFirst = section.AnchorShare > 0 || section.BottomOf != LikelihoodBaseline.Iteration;
+        if (readsFirst) problems.AddRange(FolderSeal.Problems(run.Iteration(1).Folder, f => f.StartsWith("scored", StringComparison.Ordinal)));
+        return problems;
+    }
+
     /// <summary>Removes reward models that no kept checkpoint goes on with. May be cut short at any moment and called again.</summary>
     /// <param name="run">Its iterations.</param>
     /// <param name="rows">Metrics so far.</param>

@@ -48,9 +48,11 @@ public sealed class RewardTraining : IDisposable
     /// <param name="finished">Iterations done.</param>
     /// <param name="mayRepair">True: a damaged export is made again from its weights.</param>
     /// <exception cref="BadDataException">The reward model of that time is missing or damaged.</exception>
-    public static RewardTraining? Open(RunConfig config, RunDirectory run, RunModels models, IEnumerable<MetricRow> rows, int finished, bool mayRepair)
+    public static RewardTraining? Open(RunConfig config, RunDirectory run, RunModels models, IReadOnlyList<MetricRow> rows, int finished, bool mayRepair)
     {
         if (config.RewardTraining.Reward.Length == 0) return null;
+        if (RewardHistory.Problems(config, run, rows, finished) is { Count: > 0 } lost)
+            throw new BadDataException($"What iteration {finished + 1} reads of the run is damaged: {lost[0].TrimEnd('.')}. 'rlhf resume' makes iterations again from the newest checkpoint that does not need it.");
         int current = RewardHistory.CurrentAt(rows, finished);
         var training = new RewardTraining(config, run, models, current);
         training.CheckCurrent(mayRepair);
@@ -108,7 +110,7 @@ public sealed class RewardTraining : IDisposable
     {
         if (_current == 0) return;
         string evaluation = Path.Combine(_run.Root, "evaluation"), folder = Path.Combine(evaluation, "retrained");
-        Directory.CreateDirectory(folder);
+        FileErrors.Writing(folder, () => Durable.CreateFolder(folder));
         double Mean(string name)
         {
             string output = Path.Combine(folder, name + ".parquet");
@@ -222,8 +224,6 @@ public sealed class RewardTraining : IDisposable
     {
         if (_current == 0) return;
         IterationPaths paths = _run.Iteration(_current);
-        if (FolderSeal.Problems(paths.RewardWeights) is { Count: > 0 } lost)
-            throw new BadDataException($"The reward model that was trained in iteration {_current} and is in use is damaged: {lost[0].TrimEnd('.')}. Put the folder back from a copy, or resume after removing the checkpoints from {_current} on ({_run.Checkpoint(_current)} and later).");
         if (FolderSeal.Problems(paths.Reward) is not { Count: > 0 } damage) return;
         if (!mayRepair) throw new BadDataException($"The exported reward model of iteration {_current} is damaged: {damage[0].TrimEnd('.')}. 'rlhf resume' makes it again from its weights.");
         Log.Warning($"the exported reward model of iteration {_current} is damaged ({damage[0].TrimEnd('.')}); it is exported again from its weights.");

@@ -62,6 +62,17 @@ public sealed class MetricsWriterTests
         Assert.That(error.Message, Is.EqualTo($"{path}:2: this line is not a metrics row (a JSON object with \"iteration\" and numbers): there is no \"iteration\""));
     }
 
+    [Test]
+    public void WhatCanBeReadOfADamagedFileIsRead()
+    {
+        using TemporaryFolder folder = new();
+        string path = folder.Write("m", "{\"iteration\":1}\nnonsense\n{\"loss\":1}\n{\"iteration\":4}\n{\"iteration\":5");
+        Assert.That(MetricsFile.ReadUndamaged(path, out string? badLine).Select(r => r.Iteration), Is.EqualTo(new[] { 1, 4 }));
+        Assert.That(badLine, Does.StartWith($"{path}:2: "));
+        Assert.That(MetricsFile.ReadUndamaged(folder["absent"], out badLine), Is.Empty);
+        Assert.That(badLine, Is.Null);
+    }
+
     private static string ReadShared(string path)
     {
         using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);

@@ -100,7 +100,7 @@ internal static class FuzzTargets
                 run.ReadManifest();
                 string[] problems = [.. run.Inspect().SelectMany(i => i.Problems)];
                 if (problems.Length > 0) throw new BadDataException(problems[0]);
-                ResumePoint.Find(run, restart: false);
+                ResumePoint.Find(run, config, restart: false);
                 return string.Join('\n', MetricsFile.Read(run.MetricsPath).Select(r => r.Iteration));
             }),
             new("checkpoint", ["run/checkpoints/0001/weights.safetensors", "run/checkpoints/0001/state.json", "run/checkpoints/0001/files.json"], () =>
