@@ -18,9 +18,7 @@ public sealed class StagesByHandTests
         Done(Programs.Optimize("ppo", "--config", TinyRun.Config, "--in", scored, "--trajectories", trajectories, "--policy-out", policy, "--checkpoint-out", checkpoint));
         Same(trajectories, TinyRun.Iteration(1, "trajectories.parquet"));
         Folders.AreEqual(policy, TinyRun.Iteration(1, "policy"));
-        // The loop keeps its metrics in it besides, and seals that.
-        foreach (string file in (string[])["weights.safetensors", "state.json"])
-            Assert.That(File.ReadAllBytes(Path.Combine(checkpoint, file)), Is.EqualTo(File.ReadAllBytes(Path.Combine(TinyRun.Run, "checkpoints", "0001", file))), file);
+        IsTheLoops(checkpoint);
     }
 
     /// <summary>Killed while it trains, the same command goes on where it stopped and ends with the loop's bytes.</summary>
@@ -39,7 +37,7 @@ public sealed class StagesByHandTests
         if (killed) Assert.That(last.Error, Does.Match(@"iteration 1 goes on (before the first of 4 minibatches|after minibatch [1-4] of 4)\."));
         Same(trajectories, TinyRun.Iteration(1, "trajectories.parquet"));
         Folders.AreEqual(Path.Combine(folder, "policy"), TinyRun.Iteration(1, "policy"));
-        Folders.AreEqual(checkpoint, Path.Combine(TinyRun.Run, "checkpoints", "0001"));
+        IsTheLoops(checkpoint);
         Assert.That(checkpoint + ".unfinished", Does.Not.Exist);
     }
 
@@ -54,4 +52,11 @@ public sealed class StagesByHandTests
     private static void Done(Ended ended) => Assert.That(ended.Code, Is.Zero, ended.ToString());
 
     private static void Same(string mine, string loops) => Assert.That(File.ReadAllBytes(mine).AsSpan().SequenceEqual(File.ReadAllBytes(loops)), $"{mine} differs from {loops}");
+
+    // The loop's checkpoint holds its metrics besides, and its seal lists them.
+    private static void IsTheLoops(string checkpoint)
+    {
+        foreach (string file in (string[])["weights.safetensors", "state.json"])
+            Assert.That(File.ReadAllBytes(Path.Combine(checkpoint, file)), Is.EqualTo(File.ReadAllBytes(Path.Combine(TinyRun.Run, "checkpoints", "0001", file))), file);
+    }
 }
