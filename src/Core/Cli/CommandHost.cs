@@ -22,7 +22,12 @@ public static class CommandHost
     public static int Run(string[] args, RootCommand root, TextWriter? output = null, TextWriter? error = null)
     {
         output ??= System.Console.Out;
-        error ??= System.Console.Error;
+        if (error is null)
+        {
+            System.Console.SetError(new ToleratedWriter(System.Console.Error)); // progress and engines write there too
+            error = System.Console.Error;
+        }
+
         // No response files: '@name' is text that people write in prompts.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0) return TellParseErrors(parsed, error);

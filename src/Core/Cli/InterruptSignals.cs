@@ -45,8 +45,8 @@ public sealed partial class InterruptSignals : IDisposable
         }
 
         string again = context.Signal == PosixSignal.SIGINT ? "Ctrl-C again" : "a second signal";
+        _source.Cancel(); // first: a reader of the messages that has stopped reading holds up who writes
         _messages.WriteLine($"\nInterrupted: finishing at the next safe point… ({again} stops at once)");
-        _source.Cancel();
     }
 
     /// <summary>Without the exit handlers of native engines, which may wait for threads that are still computing.</summary>

@@ -64,8 +64,10 @@ public sealed class GenAiEngine : IRolloutEngine
         if (_ownsCodec) _codec?.Dispose();
     }
 
+    /// <summary>GenAI opens the folder itself: what its description names is looked through before.</summary>
     internal static Model Open(PolicyFolder folder)
     {
+        GenAiDescription.Check(folder.Path);
         try
         {
             return new Model(folder.Path);

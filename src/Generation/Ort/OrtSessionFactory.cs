@@ -48,8 +48,7 @@ internal static class OrtSessionFactory
         WeightInputs? weights = null;
         try
         {
-            weights = WeightInputs.Of(session, memory, options.ResolvedThreads);
-            weights?.Load(folder.Data);
+            weights = WeightInputs.Of(session, folder.Data, memory, options.ResolvedThreads);
             return new PolicySession(folder, session, weights, memory);
         }
         catch

@@ -1,6 +1,5 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Rlhf.Core;
@@ -13,12 +12,7 @@ namespace Rlhf.Generation.Ort;
 /// </summary>
 internal sealed unsafe class WeightInputs : IDisposable
 {
-    /// <summary>The key of the description in the graph's metadata, as the exporter writes it.</summary>
-    public const string MetadataKey = "rlhf.weight_inputs";
-
     private const int ChunkColumns = 256; // of a matrix, turned by one thread at a time
-
-    private static readonly JsonSerializerOptions Naming = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     private readonly Input[] _inputs;
     private readonly Dictionary<string, Input> _byName;
@@ -26,7 +20,7 @@ internal sealed unsafe class WeightInputs : IDisposable
 
     private readonly DeviceMemory _memory;
 
-    private WeightInputs(IEnumerable<Description> descriptions, DeviceMemory memory, int threads)
+    private WeightInputs(IEnumerable<WeightDescription> descriptions, DeviceMemory memory, int threads)
     {
         _memory = memory;
         _inputs = [.. descriptions.Select(d => new Input(d, memory))];
@@ -36,27 +30,24 @@ internal sealed unsafe class WeightInputs : IDisposable
 
     public long Bytes => _inputs.Sum(input => input.Count * sizeof(float));
 
-    /// <summary>Room for the weights that the graph takes; null where they are inside the graph.</summary>
-    /// <exception cref="BadModelException">The description is not that of the graph's inputs.</exception>
-    public static WeightInputs? Of(InferenceSession session, DeviceMemory memory, int threads)
+    /// <summary>The weights that the graph takes, from the folder's data file; null where they are inside the graph.</summary>
+    /// <exception cref="BadModelException">The graph's description of them is not that of its inputs, or the file is missing or too short.</exception>
+    public static WeightInputs? Of(InferenceSession session, string dataFile, DeviceMemory memory, int threads)
     {
-        if (!session.ModelMetadata.CustomMetadataMap.TryGetValue(MetadataKey, out string? text)) return null;
+        if (!session.ModelMetadata.CustomMetadataMap.TryGetValue(WeightDescription.MetadataKey, out string? text)) return null;
+        WeightDescription[] descriptions = WeightDescription.Read(text, session.InputMetadata);
+        if (descriptions.Length == 0) return null;
+        WeightDescription.RequireIn(dataFile, descriptions);
+        WeightInputs weights = new(descriptions, memory, threads);
         try
         {
-            Description[] descriptions = JsonSerializer.Deserialize<Description[]>(text, Naming) ?? [];
-            foreach (Description d in descriptions)
-            {
-                bool there = session.InputMetadata.TryGetValue(d.Name, out NodeMetadata? node);
-                long[] expected = there ? [.. node!.Dimensions.Select(n => (long)n)] : [];
-                if (!there || d.Offset < 0 || d.Dimensions.Length is 0 or > 2 || (d.Turned && d.Dimensions.Length != 2) || !expected.SequenceEqual(d.Turned ? d.Dimensions.Reverse() : d.Dimensions))
-                    throw new BadModelException($"The graph's description of its weight '{d.Name}' is not that of an input it has. Export the model again.");
-            }
-
-            return descriptions.Length == 0 ? null : new WeightInputs(descriptions, memory, threads);
+            weights.Load(dataFile);
+            return weights;
         }
-        catch (JsonException e)
+        catch
         {
-            throw new BadModelException($"The graph's description of its weights cannot be read: {e.Message} Export the model again.", e);
+            weights.Dispose();
+            throw;
         }
     }
 
@@ -64,20 +55,14 @@ internal sealed unsafe class WeightInputs : IDisposable
     /// <exception cref="BadModelException">The file is missing or too short.</exception>
     public void Load(string dataFile)
     {
-        long needed = _inputs.Max(input => input.Offset + (input.Count * sizeof(float))), length = File.Exists(dataFile) ? new FileInfo(dataFile).Length : -1;
-        if (length < needed)
-        {
-            string found = length < 0 ? "the file is missing" : FormattableString.Invariant($"the file has {length} bytes; the graph's weights need {needed}");
-            throw new BadModelException($"{dataFile}: {found}. Export the model again, or copy the whole folder.");
-        }
-
+        WeightDescription.RequireIn(dataFile, _inputs.Select(input => input.Description));
         using MemoryMappedFile file = MemoryMappedFile.CreateFromFile(dataFile, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        using MemoryMappedViewAccessor view = file.CreateViewAccessor(0, needed, MemoryMappedFileAccess.Read);
+        using MemoryMappedViewAccessor view = file.CreateViewAccessor(0, _inputs.Max(input => input.Description.End), MemoryMappedFileAccess.Read);
         byte* start = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         try
         {
-            Put(_inputs, [.. _inputs.Select(input => (nint)(start + view.PointerOffset + input.Offset))]);
+            Put(_inputs, [.. _inputs.Select(input => (nint)(start + view.PointerOffset + input.Description.Offset))]);
         }
         finally
         {
@@ -137,28 +122,26 @@ internal sealed unsafe class WeightInputs : IDisposable
         });
     }
 
-    private sealed record Description(string Name, long Offset, long[] Dimensions, bool Turned);
-
     private sealed class Input : IDisposable
     {
         private readonly SafeHandle _held;
 
-        public Input(Description description, DeviceMemory memory)
+        public Input(WeightDescription description, DeviceMemory memory)
         {
-            (Name, Offset, Dimensions, Turned) = (description.Name, description.Offset, description.Dimensions, description.Turned);
-            Count = Dimensions.Aggregate(1L, (product, dimension) => product * dimension);
+            Description = description;
+            Count = description.Count;
             _held = memory.Allocate(Count, out nint address);
             Address = address;
             Value = OrtValue.CreateTensorValueWithData(memory.Info, TensorElementType.Float, Turned ? [.. Dimensions.Reverse()] : Dimensions, address, Count * sizeof(float));
         }
 
-        public string Name { get; }
+        public WeightDescription Description { get; }
 
-        public long Offset { get; }
+        public string Name => Description.Name;
 
-        public long[] Dimensions { get; }
+        public long[] Dimensions => Description.Dimensions;
 
-        public bool Turned { get; }
+        public bool Turned => Description.Turned;
 
         public long Count { get; }
 

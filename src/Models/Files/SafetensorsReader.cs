@@ -135,7 +135,7 @@ public sealed class SafetensorsReader : IDisposable
                 && map.EnumerateObject().All(p => p.Value.ValueKind == JsonValueKind.String))
                 return map.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString()!, StringComparer.Ordinal);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: text that is not UTF-8
         {
             throw new BadModelException($"{index}: not valid JSON ({e.Message}).", e);
         }

@@ -1,3 +1,5 @@
+using Rlhf.Algorithms;
+
 namespace Rlhf.Optimization;
 
 /// <summary>
@@ -39,6 +41,11 @@ public sealed record DescentPosition
 
     /// <summary>Minibatches of the iteration, unless target_kl ends it early.</summary>
     public int Planned => Epochs * Steps;
+
+    /// <summary>False for numbers that no iteration has.</summary>
+    internal bool IsPossible =>
+        Epochs >= 0 && Steps >= 0 && Epoch >= 0 && Epoch <= Epochs && Step >= 0 && Step <= Steps && (long)Epochs * Steps <= int.MaxValue
+        && Sums is { Steps: >= 0, Guarded: >= 0 } && Ratios is not null && (Ratios.Count == 0 || Ratios.Count == RatioHistogram.LowerBounds.Length) && Ratios.All(n => n >= 0);
 
     /// <summary>"after minibatch 5 of 16".</summary>
     public override string ToString() => Epochs > 0 && Epoch == Epochs ? "after its last minibatch" : Done == 0 ? $"before the first of {Planned} minibatches" : $"after minibatch {Done} of {Planned}";

@@ -89,7 +89,8 @@ public sealed class IterationKeeper(string folder, int iteration, string data, T
             {
                 saved = JsonSerializer.Deserialize<SavedPosition>(File.ReadAllText(Path.Combine(folder, PositionFile)), Json);
                 using SafetensorsReader reader = SafetensorsReader.Open(Path.Combine(folder, PolicySnapshot.Weights));
-                if (saved is null || saved.Iteration != iteration || saved.Data != data || Columns(batch).Any(c => reader.Entry(c.Name).Count != c.Column.Length)) problem = "belongs to other responses";
+                if (saved is not { Position.IsPossible: true }) problem = $"is damaged ({PositionFile} names no place in an iteration)";
+                else if (saved.Iteration != iteration || saved.Data != data || Columns(batch).Any(c => reader.Entry(c.Name).Count != c.Column.Length)) problem = "belongs to other responses";
             }
             catch (Exception error) when (error is JsonException or BadModelException || FileErrors.IsFileError(error))
             {

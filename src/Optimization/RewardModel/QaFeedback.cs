@@ -119,7 +119,7 @@ public static class QaFeedback
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(File.ReadAllBytes(file));
+            document = JsonDocument.Parse(FileErrors.Reading(file, () => File.ReadAllBytes(file)));
         }
         catch (JsonException e)
         {
@@ -128,6 +128,7 @@ public static class QaFeedback
 
         using (document)
         {
+            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new BadDataException($"{file} holds {document.RootElement.ValueKind} instead of a list of questions; expected dev_feedback.json of qa_feedback.");
             int number = 0;
             foreach (JsonElement item in document.RootElement.EnumerateArray())
             {
@@ -152,9 +153,11 @@ public static class QaFeedback
         int[] preference = [.. item.GetProperty("preference").EnumerateArray().Select(p => p.GetInt32())];
         if (preference.Length != 6 || preference.Any(p => p is < 0 or > 2)) throw new FormatException("preference is not six of 0, 1 and 2");
         return new Question(
-            item.GetProperty("question").GetString() + "\n",
-            [.. Enumerable.Range(1, 4).Select(i => item.GetProperty($"prediction {i}").GetString()!)],
+            Text(item, "question") + "\n",
+            [.. Enumerable.Range(1, 4).Select(i => Text(item, $"prediction {i}"))],
             preference,
             [.. item.GetProperty("feedback").GetProperty("errors").EnumerateArray().Select(e => (e.GetProperty("start").GetInt32(), e.GetProperty("end").GetInt32()))]);
     }
+
+    private static string Text(JsonElement item, string name) => item.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null");
 }

@@ -95,11 +95,7 @@ public sealed class TrainingCheckpoint
     {
         WholeFolder.Recover(Folder);
         if (!Directory.Exists(Folder)) return null;
-        if (FolderSeal.Problems(Folder) is { Count: > 0 } problems)
-        {
-            Log.Warning($"the checkpoint in {Folder} is damaged ({problems[0].TrimEnd('.')}); the training begins anew.");
-            return null;
-        }
+        if (FolderSeal.Problems(Folder) is { Count: > 0 } problems) return Damaged(problems[0]);
 
         if (_differences() is { Count: > 0 } differences)
         {
@@ -107,7 +103,7 @@ public sealed class TrainingCheckpoint
                 $"{Folder} holds a stopped training with another configuration ({string.Join("; ", differences.Take(5))}). Give the values that it began with to go on, choose another output, or begin anew with --restart.");
         }
 
-        State state = JsonSerializer.Deserialize<State>(File.ReadAllText(Path.Combine(Folder, StateFile)), Json)!;
+        if (ReadState(out string? problem) is not { } state) return Damaged(problem!);
         string[] changed = [.. _inputs.Where(i => state.Inputs.GetValueOrDefault(i.Key) != i.Value).Select(i => i.Key).Concat(state.Inputs.Keys.Where(k => !_inputs.ContainsKey(k)))];
         if (changed.Length > 0)
         {
@@ -116,6 +112,12 @@ public sealed class TrainingCheckpoint
 
         using (SafetensorsReader reader = SafetensorsReader.Open(Path.Combine(Folder, Weights)))
         {
+            // All is looked at before the first tensor is filled: half a checkpoint is none.
+            foreach ((string name, Tensor tensor) in _tensors)
+            {
+                if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry) || entry.Count != tensor.numel() || entry.StoredType != "F32") return Damaged($"{Weights} has no such tensor {name}");
+            }
+
             foreach ((string name, Tensor tensor) in _tensors) HostTensors.Fill(reader, name, tensor);
         }
 
@@ -126,6 +128,31 @@ public sealed class TrainingCheckpoint
 
     /// <summary>The training is done: nothing is left to go on with.</summary>
     public void Remove() => WholeFolder.Remove(Folder);
+
+    private TrainingPosition? Damaged(string problem)
+    {
+        Log.Warning($"the checkpoint in {Folder} is damaged ({problem.TrimEnd('.')}); the training begins anew.");
+        return null;
+    }
+
+    // What a writer of this program leaves, or null: a seal says that bytes are as they were, not who wrote them.
+    private State? ReadState(out string? problem)
+    {
+        try
+        {
+            State? state = JsonSerializer.Deserialize<State>(File.ReadAllText(Path.Combine(Folder, StateFile)), Json);
+            bool isWhole = state is { Position.Done: >= 0, Numbers: not null, Steps: not null, Inputs: not null }
+                && _optimizers.All(o => state.Steps.GetValueOrDefault(o.Name, -1) >= 0)
+                && _numbers.All(n => state.Numbers.GetValueOrDefault(n.Key) is { } numbers && numbers.Length == n.Value.Get().Length);
+            problem = isWhole ? null : $"{StateFile} is not that of this training";
+            return isWhole ? state : null;
+        }
+        catch (Exception error) when (error is JsonException || FileErrors.IsFileError(error))
+        {
+            problem = error.Message;
+            return null;
+        }
+    }
 
     private static string FolderOf(string name, string output) => Path.Combine(output, $"{name}.checkpoint");
 

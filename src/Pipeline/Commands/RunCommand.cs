@@ -72,9 +72,9 @@ public static class RunCommand
         {
             loop = RunLoop.Begin(config, directory, outside);
         }
-        catch (RlhfException)
+        catch (Exception error) when (error is RlhfException || FileErrors.IsFileError(error))
         {
-            directory.Abandon(); // a model or a prompt file that cannot be used: nothing was begun
+            directory.Abandon(); // a model or a prompt file that cannot be used, a full disk: nothing was begun
             throw;
         }
 

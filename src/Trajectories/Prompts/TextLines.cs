@@ -4,11 +4,20 @@ using Rlhf.Core;
 
 namespace Rlhf.Trajectories;
 
-/// <summary>Lines of a text file, ended by \n or \r\n and by nothing else: U+0085 and U+2028 are part of a line.</summary>
+/// <summary>
+/// Lines of a text file, ended by \n or \r\n and by nothing else: U+0085 and U+2028 are part of a line. A line has an upper bound, as in the other
+/// formats: some kilobytes of a packed file can unpack to gigabytes without a line end.
+/// </summary>
 internal static class TextLines
 {
+    /// <summary>Most characters of a line.</summary>
+    internal const int Longest = 1 << 24;
+
+    /// <summary>The lines in order.</summary>
+    /// <exception cref="BadDataException">The file is missing, damaged, or has a line that no prompt is.</exception>
     public static IEnumerable<string> Read(string path)
     {
+        long lines = 0;
         using FileStream file = Open(path);
         using Stream bytes = FileFormats.IsGzip(path) ? new GZipStream(file, CompressionMode.Decompress) : file;
         using var reader = new StreamReader(bytes, new UTF8Encoding(false, throwOnInvalidBytes: false));
@@ -22,10 +31,12 @@ internal static class TextLines
                 if (buffer[i] != '\n') continue;
                 line.Append(buffer, start, i - start);
                 yield return Take(line);
+                lines++;
                 start = i + 1;
             }
 
             line.Append(buffer, start, count - start);
+            if (line.Length > Longest) throw new BadDataException($"{path}, line {lines + 1}: the line is longer than {Longest} characters; expected one prompt a line. Check that the file is text, or cut the line.");
         }
 
         if (line.Length > 0) yield return Take(line);

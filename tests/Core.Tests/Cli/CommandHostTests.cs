@@ -130,6 +130,7 @@ public sealed class CommandHostTests
         Kill(background ? "TERM" : "INT");
         signals.Token.WaitHandle.WaitOne(5000);
         Assert.That(signals.Token.IsCancellationRequested);
+        SpinWait.SpinUntil(() => messages.ToString().EndsWith('\n') && messages.ToString().Length > 1, 5000); // told after it was done
         Assert.That(messages.ToString(), Is.EqualTo($"\nInterrupted: finishing at the next safe point… ({(background ? "a second signal" : "Ctrl-C again")} stops at once)\n"));
         Assert.That(ended.Task.IsCompleted, Is.False);
         Kill("TERM");

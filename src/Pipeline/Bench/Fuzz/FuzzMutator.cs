@@ -11,7 +11,7 @@ namespace Rlhf.Pipeline.Bench;
 internal static class FuzzMutator
 {
     private static readonly string[] Values =
-        ["null", "[]", "{}", "\"\"", "-1", "0", "1e999", "-1e999", "NaN", "2147483647", "4294967296", "9223372036854775807", "99999999999999999999", "true", "[null]", "\"../../etc/passwd\"", "\"/etc/passwd\"", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["];
+        ["null", "[]", "{}", "\"\"", "-1", "0", "1e999", "-1e999", "NaN", "2147483647", "4294967296", "9223372036854775807", "99999999999999999999", "true", "[null]", "\"../../etc/passwd\"", "\"/etc/passwd\"", "\"\\ud800\"", "{\"\\ud800\": 1}", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["];
 
     private static readonly ulong[] Sizes = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF, 0x1_0000_0000, 0x1000_0000];
 

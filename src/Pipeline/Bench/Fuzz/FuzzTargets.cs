@@ -20,7 +20,7 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="Sealed">True: the format carries checksums, so damage must be found or leave what is read unchanged.</param>
 internal sealed record FuzzTarget(string Name, IReadOnlyList<string> Files, Func<string> Use, bool Sealed = false, bool Extra = false)
 {
-    public static bool IsText(string file) => Path.GetExtension(file) is ".json" or ".jsonl" or ".yaml" or ".csv";
+    public static bool IsText(string file) => Path.GetExtension(file) is ".json" or ".jsonl" or ".yaml" or ".csv" or ".txt";
 }
 
 /// <summary>A small valid example of everything that the product reads, and how it reads it.</summary>
@@ -36,16 +36,18 @@ internal static class FuzzTargets
         TinyModel.Write(At("reward-model"), ModelHead.Scalar);
         ModelExport.Folder(At("model"), At("policy"));
         ModelExport.Folder(At("reward-model"), At("reward"));
-        File.WriteAllLines(At("prompts.jsonl"), TinyModel.Prompts.Take(6).Select(p => $"{{\"prompt_id\": \"{p}\", \"prompt\": \"{p}\", \"topic\": {p.Length}}}"));
-        File.WriteAllLines(At("prompts.csv"), ["prompt_id,prompt,topic", .. TinyModel.Prompts.Take(6).Select(p => $"{p},\"{p} \"\"it\"\"\",{p.Length}")]);
+        FuzzTexts.Write(folder);
         using (GenerationStage generation = GenerationStage.Open(At("policy"), "ort", 1)) generation.Run(PromptFile.Read(At("prompts.jsonl"), "prompt"), Sampling, At("rollouts.parquet"));
         RewardSourceConfig[] rewards = [new() { Name = "length", Rule = "length:unit=tokens,target=6,width=12" }];
         using (var scoring = new ScoringStage(rewards, At("policy"), 1)) scoring.Run(new ScoringJob { Input = At("rollouts.parquet"), Output = At("scored.parquet") });
         File.Copy(At("prompts.jsonl"), At("short.jsonl"));
+        FuzzPolicies.Write(folder);
+        FuzzRewards.Write(folder);
         RunConfig config = Config(folder);
         using (RunDirectory run = RunDirectory.Create(At("run"), config, Manifest.Of(config)))
         using (RunLoop loop = RunLoop.Begin(config, run)) loop.Run(CancellationToken.None);
         File.Copy(Path.Combine(At("run"), "config.resolved.yaml"), At("config.yaml"));
+        FuzzUnfinished.Write(folder, config);
     }
 
     /// <summary>The parsers, over a corpus that <see cref="Write"/> made.</summary>
@@ -81,8 +83,7 @@ internal static class FuzzTargets
                 foreach (string graph in (string[])["model.onnx", "rollout.onnx", "scorer.onnx", "scorer_cached.onnx"]) OnnxFile.Check(Path.Combine(At("policy"), graph));
                 return "";
             }),
-            new("onnx, opened by ONNX Runtime", ["policy/rollout.onnx"], () => Draw(At("policy")), Extra: true),
-            new("genai_config.json", ["policy/genai_config.json"], () => Draw(At("policy"))),
+            .. FuzzPolicies.Targets(folder),
             new("rlhf_config.json", ["reward/rlhf_config.json"], () =>
             {
                 using var model = new RewardModel(At("reward"), 1);
@@ -92,8 +93,9 @@ internal static class FuzzTargets
             }),
             new("rollouts.parquet", ["rollouts.parquet"], () => $"{RolloutFile.Read(At("rollouts.parquet")).Sum(r => r.ResponseTokens.Length)}"),
             new("scored.parquet", ["scored.parquet"], () => $"{ScoredFile.Read(At("scored.parquet")).Sum(r => r.Scores.Score)}"),
-            new("prompts.jsonl", ["prompts.jsonl"], () => string.Join('\n', PromptFile.Read(At("prompts.jsonl"), "prompt").Select(p => p.Id + p.Text))),
-            new("prompts.csv", ["prompts.csv"], () => string.Join('\n', PromptFile.Read(At("prompts.csv"), "prompt").Select(p => p.Id + p.Text))),
+            .. FuzzTexts.Targets(folder),
+            .. FuzzRewards.Targets(folder),
+            .. FuzzUnfinished.Targets(folder, config),
             new("run directory", ["run/manifest.json", "run/metrics.jsonl", "run/config.resolved.yaml", "run/iterations/0001/files.json", "run/iterations/0001/rollouts.parquet"], () =>
             {
                 using RunDirectory run = RunDirectory.OpenForReading(At("run"));
@@ -117,13 +119,6 @@ internal static class FuzzTargets
                 return session.Policy.Parameters.Hash();
             }, Sealed: true),
         ];
-    }
-
-    private static string Draw(string policy)
-    {
-        PolicyFolder folder = PolicyFolder.Open(policy);
-        using OrtEngine engine = new(folder, null, new OrtEngineOptions { Threads = 1 });
-        return string.Join(' ', engine.Generate([new Prompt { Id = "a", Text = "", Tokens = [1, 2, 3] }], Sampling).SelectMany(r => r.ResponseTokens));
     }
 
     private static RunConfig Config(string folder) => new()

@@ -62,13 +62,23 @@ public static class BenchDisk
         BenchKills.Expect(ended, 3, $"a run on a disk of {bytes} bytes");
         string error = ended.Error.Split('\n').LastOrDefault(l => l.StartsWith("error:", StringComparison.Ordinal)) ?? "";
         Require(error.Contains("full", StringComparison.Ordinal) || error.Contains("space", StringComparison.OrdinalIgnoreCase), $"the error does not say that the disk is full: {ended.Error}");
-        int safe, checkpoints = Retention.Numbers(Path.Combine(run, "checkpoints")).Length;
-        using (RunDirectory directory = RunDirectory.OpenForReading(run)) safe = directory.FinishedCheckpoints().DefaultIfEmpty(0).Max();
-        Require(error.Contains($" {safe} of ", StringComparison.Ordinal), $"the error does not say that {safe} iterations are safe: {ended.Error}");
         tell($"full at {bytes / 1024} KiB: {error}");
+        string name = $"disk of {bytes / 1024} KiB", outcome;
+        if (Directory.Exists(run))
+        {
+            int safe, checkpoints = Retention.Numbers(Path.Combine(run, "checkpoints")).Length;
+            using (RunDirectory directory = RunDirectory.OpenForReading(run)) safe = directory.FinishedCheckpoints().DefaultIfEmpty(0).Max();
+            Require(error.Contains($" {safe} of ", StringComparison.Ordinal), $"the error does not say that {safe} iterations are safe: {ended.Error}");
+            outcome = $"exit 3 with {checkpoints} checkpoints; resumed to the same bytes";
+        }
+        else
+        {
+            outcome = "exit 3 before the run began, nothing was left; begun again to the same bytes";
+        }
+
         Require(Shell("mount", "-o", "remount,size=4g", disk), "the tmpfs could not be resized");
         Finish(config, run, whole);
-        return new DiskCase($"disk of {bytes / 1024} KiB", $"exit 3 with {checkpoints} checkpoints; resumed to the same bytes");
+        return new DiskCase(name, outcome);
     }
 
     private static DiskCase ReadOnlyFolder(string config, string whole, string run, Action<string> tell)
@@ -92,7 +102,7 @@ public static class BenchDisk
 
     private static void Finish(string config, string run, string whole)
     {
-        using (RunProcess process = BenchKills.Begin(config, run)) BenchKills.Expect(process.Wait(Patience), 0, "the resume");
+        using (RunProcess process = BenchKills.Begin(config, run)) BenchKills.Expect(process.Wait(Patience), 0, "the run that goes on");
         IReadOnlyList<string> differences = RunComparison.Differences(whole, run);
         Require(differences.Count == 0, $"{run} differs from {whole}: {string.Join("; ", differences.Take(20))}");
     }
