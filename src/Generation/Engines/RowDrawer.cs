@@ -1,3 +1,4 @@
+using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Generation.Sampling;
 
@@ -24,7 +25,16 @@ internal sealed class RowDrawer
     public void Draw(Row row, Span<float> logits)
     {
         double uniform = AddressedRandom.SamplingUniform(_options.Seed, _options.Iteration, row.Prompt.Key, row.Sample, row.Count);
-        SampledToken drawn = _sampler.Sample(logits, uniform, row.Count, row.Prompt.Tokens, row.Tokens.AsSpan(0, row.Count));
+        SampledToken drawn;
+        try
+        {
+            drawn = _sampler.Sample(logits, uniform, row.Count, row.Prompt.Tokens, row.Tokens.AsSpan(0, row.Count));
+        }
+        catch (NumericalException error)
+        {
+            throw new NumericalException($"{Place(row)}: {error.Message}", error);
+        }
+
         Take(row, drawn);
     }
 
@@ -34,9 +44,11 @@ internal sealed class RowDrawer
     /// <summary>Takes a token that the graph has drawn.</summary>
     public void Take(Row row, (int Token, float Logprob) drawn)
     {
-        if (!float.IsFinite(drawn.Logprob)) throw new NumericalException("The policy's logits are not finite. Nothing can be drawn from them; the weights are damaged or training diverged. Go back to an earlier checkpoint.");
+        if (!float.IsFinite(drawn.Logprob)) throw new NumericalException($"{Place(row)}: The policy's logits are not finite. Nothing can be drawn from them; the weights are damaged or training diverged. Go back to an earlier checkpoint.");
         Take(row, new SampledToken(drawn.Token, _options.Greedy ? 0 : drawn.Logprob, drawn.Logprob));
     }
+
+    private string Place(Row row) => string.Create(CultureInfo.InvariantCulture, $"Iteration {_options.Iteration}, prompt '{row.Prompt.Source.Id}', sample {row.Sample}, token {row.Count + 1} of the response");
 
     private void Take(Row row, SampledToken drawn)
     {

@@ -9,6 +9,9 @@ namespace Rlhf.Optimization;
 public readonly record struct TrainingSequence(ReadOnlyMemory<int> Tokens, int ResponseStart)
 {
     public int ResponseLength => Tokens.Length - ResponseStart;
+
+    /// <summary>Where it comes from, for messages: a row of the data, or a block of packed text, from 0.</summary>
+    public long Row { get; init; }
 }
 
 /// <summary>

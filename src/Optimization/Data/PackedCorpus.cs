@@ -31,7 +31,8 @@ public sealed class PackedCorpus(int[] tokens, int sequenceLength, ulong seed)
             _offset = (int)(AddressedRandom.Bits(seed, AddressedRandom.Stream.Data, (uint)epoch) % (ulong)sequenceLength);
         }
 
-        long start = _offset + ((long)_order[(int)(n % SequencesPerEpoch)] * sequenceLength);
-        return new TrainingSequence(tokens.AsMemory((int)start, sequenceLength + 1), 1);
+        int block = _order[(int)(n % SequencesPerEpoch)];
+        long start = _offset + ((long)block * sequenceLength);
+        return new TrainingSequence(tokens.AsMemory((int)start, sequenceLength + 1), 1) { Row = block };
     }
 }

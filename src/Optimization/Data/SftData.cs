@@ -39,7 +39,7 @@ public sealed class SftData
                 else
                 {
                     int[] all = [.. prompt, .. completion];
-                    (held ? _heldOut : _training).Add(new TrainingSequence(all.AsMemory(0, Math.Min(all.Length, config.SequenceLength + 1)), prompt.Length));
+                    (held ? _heldOut : _training).Add(new TrainingSequence(all.AsMemory(0, Math.Min(all.Length, config.SequenceLength + 1)), prompt.Length) { Row = row.Number });
                 }
             }
             else if (held)

@@ -30,7 +30,7 @@ public sealed record IlqlData(IReadOnlyList<IlqlExample> Training, IReadOnlyList
             rewards[^1] += scores[next++];
             string prompt = string.Join(' ', row.Rollout.PromptTokens);
             bool held = AddressedRandom.Uniform(config.Seed ^ AddressedRandom.Key(prompt), AddressedRandom.Stream.Data, 0x401D) < config.HeldOutFraction;
-            (held ? heldOut : training).Add(new IlqlExample(sequence, rewards));
+            (held ? heldOut : training).Add(new IlqlExample(sequence with { Row = i }, rewards));
         }
 
         if (training.Count == 0) throw new BadDataException($"Of {samples.Rows.Count:N0} samples none is left to train on. Lower held_out_fraction.");

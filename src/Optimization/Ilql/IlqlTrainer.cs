@@ -52,7 +52,7 @@ public sealed class IlqlTrainer : IDisposable
         if (!double.IsFinite(loss.Total))
         {
             throw new NumericalException(
-                $"The ILQL loss is {loss.Total} at optimiser step {Optimizer.Step + 1} (Bellman {loss.Bellman:G3}, expectile {loss.Expectile:G3}, CQL {loss.Conservative:G3}, cloning {loss.Cloning:G3}); "
+                $"The ILQL loss is {loss.Total} at optimiser step {Optimizer.Step + 1}, {NumericalGuard.Rows(batch.Select(e => e.Sequence.Row))} of the samples (Bellman {loss.Bellman:G3}, expectile {loss.Expectile:G3}, CQL {loss.Conservative:G3}, cloning {loss.Cloning:G3}); "
                 + $"no step was taken.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or gamma.");
         }
 

@@ -20,7 +20,7 @@ public static class NumericalGuard
             List<int> bad = [];
             for (int i = 0; i < rows.Length; i++)
             {
-                if (!AllFinite(values.AsSpan(offsets[i], offsets[i + 1] - offsets[i]))) bad.Add(rows[i]);
+                if (!values.AsSpan(offsets[i], offsets[i + 1] - offsets[i]).AllFinite()) bad.Add(rows[i]);
             }
 
             if (bad.Count > 0) return Stop(loss, where, $" NaN or Inf is in the {name} of {Rows([.. bad])}.", tensor);
@@ -38,10 +38,13 @@ public static class NumericalGuard
         return rows.Length > Shown ? $"rows {string.Join(", ", first)} and {rows.Length - Shown} more" : $"rows {string.Join(", ", first[..^1])} and {first[^1]}";
     }
 
+    /// <summary>"row 3", "rows 1, 5 and 9": rows of a data file, from 0.</summary>
+    public static string Rows(IEnumerable<long> rows) => Rows([.. rows.Select(r => (int)r)]);
+
     private static NumericalException Stop(double loss, string where, string rows, string tensor) => new(
         $"The loss is {loss} in {where}; no step was taken.{rows}{tensor} Go on from the last checkpoint with a lower optimizer.learning_rate (or set recovery.steps_back), or look for the cause in those rows.");
 
-    private static bool AllFinite(ReadOnlySpan<double> values)
+    internal static bool AllFinite(this ReadOnlySpan<double> values)
     {
         foreach (double value in values)
         {

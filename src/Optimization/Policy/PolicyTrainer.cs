@@ -67,13 +67,14 @@ public sealed class PolicyTrainer : IDisposable
     }
 
     /// <summary>Fills log π_old, entropies, V_old and the exact KL with the weights as they are now.</summary>
-    /// <exception cref="NumericalException">A log-prob or value is NaN or infinite; the message names the tensor.</exception>
+    /// <exception cref="NumericalException">A log-prob or value is NaN or infinite; the message names rows and tensor.</exception>
     public void Rescore(TrajectoryBatch batch)
     {
         if (_config.NeedsReferenceModel) batch.FullVocabularyKl = new double[batch.Tokens];
         _scorer.Score(batch.Sequences, batch.Offsets, batch.OldLogProbs, batch.OldEntropies, _hasCritic ? batch.OldValues : [], batch.FullVocabularyKl);
-        if (batch.OldLogProbs.All(double.IsFinite) && batch.OldValues.All(double.IsFinite)) return;
-        throw new NumericalException($"The policy's own log-probs or values of the responses are NaN or infinite before the first update.{NonFinite()} Go on from an older checkpoint with a lower optimizer.learning_rate.");
+        int[] bad = [.. Enumerable.Range(0, batch.Sequences.Count).Where(r => !batch.OldLogProbs.AsSpan(batch.Response(r)).AllFinite() || (_hasCritic && !batch.OldValues.AsSpan(batch.Response(r)).AllFinite()))];
+        if (bad.Length == 0) return;
+        throw new NumericalException($"Iteration {State.Iteration + 1}, {NumericalGuard.Rows(bad)} of the scored file: the policy's own log-probs or values of the responses are NaN or infinite before the first update.{NonFinite()} Go on from an older checkpoint with a lower optimizer.learning_rate.");
     }
 
     /// <summary>Rewards, advantages and the epochs of minibatch steps on a batch that <see cref="Rescore"/> filled.</summary>

@@ -40,7 +40,7 @@ public sealed class RewardModelTrainer : IDisposable
             AdversarialLoss = Pass(batch, texts, epoch, _config.AdversarialWeight);
         }
 
-        if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or look for NaN in the labels.");
+        if (!double.IsFinite(loss)) throw new NumericalException($"The reward-model loss is {loss} at optimiser step {Optimizer.Step + 1}, {NumericalGuard.Rows(batch.Select(e => e.Row))} of the data; no step was taken.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate or look for NaN in the labels.");
         return (loss, Optimizer.TakeStep(LearningRate.At(_config.Optimizer, Optimizer.Step, progress)));
     }
 

@@ -28,7 +28,7 @@ public sealed record RftData(IReadOnlyList<TrainingSequence> Training, IReadOnly
             string prompt = string.Join(' ', row.PromptTokens);
             if (config.Unique && !seen.Add($"{prompt} | {string.Join(' ', row.ResponseTokens)}")) continue;
             bool held = AddressedRandom.Uniform(config.Seed ^ AddressedRandom.Key(prompt), AddressedRandom.Stream.Data, 0x401D) < config.HeldOutFraction;
-            (held ? heldOut : training).Add(SampledSequence.Of(row, model));
+            (held ? heldOut : training).Add(SampledSequence.Of(row, model) with { Row = i });
             sum += samples.Scores[i];
             kept++;
         }

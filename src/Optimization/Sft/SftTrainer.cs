@@ -32,6 +32,7 @@ public sealed class SftTrainer : IDisposable
     {
         long tokens = batch.Sum(s => (long)s.ResponseLength);
         double loss = 0;
+        List<long> bad = [];
         for (int start = 0; start < batch.Count; start += _config.MicroBatchSize)
         {
             TrainingSequence[] rows = [.. batch.Skip(start).Take(_config.MicroBatchSize)];
@@ -40,7 +41,9 @@ public sealed class SftTrainer : IDisposable
             Tensor states = _model.Hidden(collated.Inputs); // [batch, time, hidden]
             Tensor chosen = states.reshape(-1, states.shape[2]).index_select(0, collated.Positions); // [tokens, hidden]
             HeadForward forward = _head.Forward(chosen.detach(), collated.Targets, 1, withEntropy: false, forBackward: true);
-            loss -= forward.LogProbs.Sum(p => (double)p) / tokens;
+            double sum = forward.LogProbs.Sum(p => (double)p);
+            loss -= sum / tokens;
+            if (!double.IsFinite(sum)) bad.AddRange(rows.Select(r => r.Row));
             float[] gradient = new float[forward.LogProbs.Length];
             Array.Fill(gradient, -1f / tokens);
             Tensor stateGradient = _head.Backward(forward, gradient, []);
@@ -49,7 +52,7 @@ public sealed class SftTrainer : IDisposable
 
         if (!double.IsFinite(loss))
         {
-            throw new NumericalException($"The loss is {loss} at optimiser step {Optimizer.Step + 1}.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate.");
+            throw new NumericalException($"The loss is {loss} at optimiser step {Optimizer.Step + 1}, {NumericalGuard.Rows(bad.Count > 0 ? bad : batch.Select(s => s.Row))} of the training data (blocks, where text is packed); no step was taken.{ModelParts.NonFinite(_model)} Lower optimizer.learning_rate.");
         }
 
         return (loss, Optimizer.TakeStep(LearningRate.At(_config.Optimizer, Optimizer.Step, progress)));

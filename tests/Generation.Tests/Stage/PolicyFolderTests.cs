@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using NUnit.Framework;
 using Rlhf.Core;
+using Rlhf.Generation.GenAi;
 using Rlhf.Generation.Ort;
 
 namespace Rlhf.Generation.Tests;
@@ -69,6 +70,61 @@ public sealed class PolicyFolderTests
     {
         using (FileStream data = File.OpenWrite(Path.Combine(_folder, "model.onnx.data"))) data.SetLength(data.Length / 2);
         Assert.That(() => PolicyFolder.Open(_folder), Throws.TypeOf<BadModelException>().With.Message.Contains("the data file is truncated"));
+    }
+
+    /// <summary>GenAI would open, write or load what these name: nothing but the settings of a decoder reaches it.</summary>
+    [TestCase("""{"model": {"decoder": {"pipeline": [{"a": {"filename": "../other.onnx"}}]}}}""", "'model.decoder.pipeline'")]
+    [TestCase("""{"model": {"decoder": {"adapter_filename": "/etc/passwd"}}}""", "'model.decoder.adapter_filename'")]
+    [TestCase("""{"model": {"decoder": {"session_options": {"enable_profiling": "/tmp/profile"}}}}""", "'model.decoder.session_options.enable_profiling'")]
+    [TestCase("""{"model": {"decoder": {"session_options": {"ep.context_file_path": "/tmp/x"}}}}""", "'model.decoder.session_options.ep.context_file_path'")]
+    [TestCase("""{"model": {"decoder": {"session_options": {"provider_options": [{"OpenVINO": {"cache_dir": "/tmp"}}]}}}}""", "model.decoder.session_options.provider_options is")]
+    [TestCase("""{"model": {"decoder": {"session_options": {"provider_options": [{"cuda": {"user_compute_stream": "1"}}]}}}}""", "model.decoder.session_options.provider_options is")]
+    [TestCase("""{"model": {"vision": {"filename": "vision.onnx"}}}""", "'model.vision'")]
+    [TestCase("""{"model": {"type": "decoder-pipeline"}}""", "model.type is \"decoder-pipeline\"; it must be a type of decoder")]
+    [TestCase("""{"search": {"num_beams": 1000000}}""", "search.num_beams is 1000000; it must be a whole number from 1 to 1")]
+    [TestCase("""{"search": {"max_length": 1e18}}""", "search.max_length is")]
+    [TestCase("""{"engine": {}}""", "'engine'")]
+    public void SettingsThatADecoderDoesNotNeedDoNotReachGenAI(string more, string words)
+    {
+        string file = Path.Combine(_folder, "genai_config.json");
+        JsonNode root = JsonNode.Parse(File.ReadAllText(file))!;
+        Merge(root, JsonNode.Parse(more)!);
+        File.WriteAllText(file, root.ToJsonString());
+        Assert.That(() => new GenAiEngine(PolicyFolder.Open(_folder), null), Throws.TypeOf<BadModelException>().With.Message.Contains(words));
+    }
+
+    /// <summary>One setting twice: the reader that checks and the one that acts might take different ones.</summary>
+    [Test]
+    public void ASettingThatIsThereTwiceIsRefused()
+    {
+        string file = Path.Combine(_folder, "genai_config.json"), text = File.ReadAllText(file);
+        File.WriteAllText(file, text.Replace("\"filename\": \"model.onnx\"", "\"filename\": \"model.onnx\", \"filename\": \"../model.onnx\"", StringComparison.Ordinal));
+        Assert.That(() => GenAiDescription.Check(_folder), Throws.TypeOf<BadModelException>().With.Message.Contains("filename"));
+    }
+
+    /// <summary>What GenAI's model builder writes for a Llama-like model.</summary>
+    [Test]
+    public void ADescriptionOfTheModelBuilderPasses()
+    {
+        File.WriteAllText(Path.Combine(_folder, "genai_config.json"), """
+            {"model": {"bos_token_id": 128000, "context_length": 131072, "decoder": {"session_options": {"log_id": "onnxruntime-genai", "provider_options": [{"cuda": {"enable_cuda_graph": "0"}}]},
+             "filename": "model.onnx", "head_size": 64, "hidden_size": 2048,
+             "inputs": {"input_ids": "input_ids", "attention_mask": "attention_mask", "position_ids": "position_ids", "past_key_names": "past_key_values.%d.key", "past_value_names": "past_key_values.%d.value"},
+             "outputs": {"logits": "logits", "present_key_names": "present.%d.key", "present_value_names": "present.%d.value"},
+             "num_attention_heads": 32, "num_hidden_layers": 16, "num_key_value_heads": 8}, "eos_token_id": [128001, 128008, 128009], "pad_token_id": 128001, "type": "llama", "vocab_size": 128256},
+             "search": {"diversity_penalty": 0.0, "do_sample": true, "early_stopping": true, "length_penalty": 1.0, "max_length": 131072, "min_length": 0, "no_repeat_ngram_size": 0, "num_beams": 1,
+             "num_return_sequences": 1, "past_present_share_buffer": true, "repetition_penalty": 1.0, "temperature": 0.6, "top_k": 1, "top_p": 0.9}}
+            """);
+        Assert.That(() => GenAiDescription.Check(_folder), Throws.Nothing);
+    }
+
+    private static void Merge(JsonNode into, JsonNode more)
+    {
+        foreach ((string name, JsonNode? value) in more.AsObject())
+        {
+            if (value is JsonObject inner && into[name] is JsonObject there) Merge(there, inner);
+            else into[name] = value?.DeepClone();
+        }
     }
 
     private void Edit(Action<JsonNode> edit)

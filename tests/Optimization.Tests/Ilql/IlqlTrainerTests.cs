@@ -39,6 +39,19 @@ public sealed class IlqlTrainerTests
     }
 
     [Test]
+    public void NaNNamesTensorStepAndRows()
+    {
+        using LlamaModel model = Tiny.Model(Shape);
+        model.Parameters.Span("model.embed_tokens.weight")[0] = float.NaN;
+        using IlqlHeads heads = Heads();
+        using var trainer = new IlqlTrainer(model, heads, Config());
+        IlqlExample[] rows = [.. Examples(3).Select((e, i) => e with { Sequence = e.Sequence with { Row = 5 * i } })];
+        rows[1].Rewards[0] = double.NaN;
+        Assert.That(() => trainer.Step(rows, 0), Throws.TypeOf<NumericalException>()
+            .With.Message.Contains("at optimiser step 1, rows 0, 5 and 10 of the samples").And.Message.Contains("the weight model.embed_tokens.weight."));
+    }
+
+    [Test]
     public void CutAndOrderOfTheBatchChangeNothing([Values] NextStateValue next)
     {
         using LlamaModel whole = Tiny.Model(Shape), cut = Tiny.Model(Shape);

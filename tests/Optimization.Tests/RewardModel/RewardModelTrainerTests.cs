@@ -125,6 +125,6 @@ public sealed class RewardModelTrainerTests
         using LlamaModel model = Scorer();
         model.Parameters.Span("score.weight")[3] = float.NaN;
         using var trainer = new RewardModelTrainer(model, Config(RewardObjective.Binary));
-        Assert.That(() => trainer.Step(Examples(RewardObjective.Binary), 0, 0), Throws.TypeOf<NumericalException>().With.Message.Contains("the weight score.weight."));
+        Assert.That(() => trainer.Step(Examples(RewardObjective.Binary), 0, 0), Throws.TypeOf<NumericalException>().With.Message.Contains("the weight score.weight.").And.Message.Contains("at optimiser step 1, rows 0, 1, 2,").And.Message.Contains(" of the data; no step was taken."));
     }
 }

@@ -78,7 +78,9 @@ public sealed class SftTrainerTests
         using LlamaModel model = Tiny.Model(Shape);
         model.Parameters.Span("model.layers.0.self_attn.k_proj.weight")[7] = float.PositiveInfinity;
         using var trainer = new SftTrainer(model, Config(4));
-        Assert.That(() => trainer.Step(Tiny.Sequences(4), 0), Throws.TypeOf<NumericalException>().With.Message.Contains("the weight model.layers.0.self_attn.k_proj.weight."));
+        TrainingSequence[] rows = [.. Tiny.Sequences(4).Select((s, i) => s with { Row = 20 + i })];
+        Assert.That(() => trainer.Step(rows, 0), Throws.TypeOf<NumericalException>()
+            .With.Message.Contains("the weight model.layers.0.self_attn.k_proj.weight.").And.Message.Contains("at optimiser step 1, rows 20, 21, 22 and 23 of the training data"));
     }
 
     /// <summary>Weight decay touches matrices, and neither gains nor biases nor the value head's single row.</summary>

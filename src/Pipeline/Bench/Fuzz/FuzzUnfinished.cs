@@ -74,7 +74,11 @@ internal static class FuzzUnfinished
         using var stop = new CancellationTokenSource();
         try
         {
-            session.Iterate(scored, [.. ScoredFile.Read(scored)], Path.Combine(folder, "trajectories.parquet"), (done, _) => stop.CancelAfter(done >= stopAfter ? 0 : -1), stop.Token, null, keeper);
+            session.Iterate(
+                scored, [.. ScoredFile.Read(scored)], Path.Combine(folder, "trajectories.parquet"), (done, _) =>
+                {
+                    if (done >= stopAfter) stop.Cancel();
+                }, stop.Token, null, keeper);
         }
         catch (OperationCanceledException) when (stopAfter < int.MaxValue)
         {
