@@ -92,6 +92,8 @@ public sealed class SafetensorsTests
         Assert.That(Message(() => SafetensorsReader.Open(folder.Path)), Is.EqualTo($"{index}: shard \"../one.safetensors\" must be a plain file name beside the index."));
         File.WriteAllText(index, """{"weight_map":{"a":"one.safetensors","b":"one.safetensors"}}""");
         Assert.That(Message(() => SafetensorsReader.Open(folder.Path)), Is.EqualTo($"{index}: tensor b: it is not in one.safetensors, where the index puts it."));
+        File.WriteAllBytes(index, [.. """{"weight_map":{"a":"one"""u8, 0xFF, .. "\"}}"u8]); // not UTF-8
+        Assert.That(Message(() => SafetensorsReader.Open(folder.Path)), Does.StartWith($"{index}: not valid JSON ("));
         File.WriteAllText(index, "{}");
         Assert.That(Message(() => SafetensorsReader.Open(folder.Path)), Is.EqualTo($"{index}: it must have an object weight_map from tensor names to file names."));
     }

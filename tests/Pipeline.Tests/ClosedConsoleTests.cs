@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using Rlhf.Core;
 
 namespace Rlhf.Pipeline.Tests;
@@ -7,6 +8,7 @@ namespace Rlhf.Pipeline.Tests;
 /// The built program with a stderr that cannot be written (a log on a full disk) and with a stdout whose reader is gone: exit codes and files are
 /// those of a run that is listened to.
 /// </summary>
+[SupportedOSPlatform("linux")]
 public sealed class ClosedConsoleTests
 {
     [SetUp]

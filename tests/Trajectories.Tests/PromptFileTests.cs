@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.Json;
 using NUnit.Framework;
 using Rlhf.Core;
@@ -22,6 +23,29 @@ public sealed class PromptFileTests : FileTest
         Assert.That(Read(Text("p.csv", "prompt\na\n\"b, c\"\n")).Select(p => (p.Id, p.Text, p.Metadata)), Is.EqualTo(new[] { ("0", "a", (string?)null), ("1", "b, c", null) }));
         Assert.That(Read(Text("p.txt", "a\u0085b\r\n\nc d")).Select(p => (p.Id, p.Text)), Is.EqualTo(new[] { ("0", "a\u0085b"), ("2", "c d") }));
         Assert.That(Read(Text("q.csv", "id,prompt,label,note\n007,a,01,x\n")).Select(p => (p.Id, p.Text, p.Metadata)), Is.EqualTo(new[] { ("007", "a", "{\"label\":\"01\",\"note\":\"x\"}") }));
+    }
+
+    /// <summary>Some kilobytes that unpack to a line without an end.</summary>
+    [Test]
+    public void A_line_without_an_end_is_refused()
+    {
+        string path = Path.Combine(Folder, "bomb.txt.gz");
+        using (var packed = new GZipStream(File.Create(path), CompressionLevel.Fastest))
+        {
+            packed.Write("a\n"u8);
+            byte[] block = [.. Enumerable.Repeat((byte)'b', 1 << 20)];
+            for (int i = 0; i < 40; i++) packed.Write(block);
+        }
+
+        Assert.That(Message(() => Read(path)), Does.StartWith($"{path}, line 2: the line is longer than 16777216 characters; expected one prompt a line."));
+    }
+
+    [TestCase(2_000_000, "a")]
+    [TestCase(20_000, ",")]
+    public void A_csv_header_without_an_end_is_refused(int count, string part)
+    {
+        string path = Text("bomb.csv", "\"" + string.Concat(Enumerable.Repeat(part, part == "a" ? count : 0)) + (part == "," ? "\"" : "") + string.Concat(Enumerable.Repeat(part, part == "," ? count : 0)));
+        Assert.That(() => CsvHeader.Names(path, ','), Throws.TypeOf<InvalidDataException>().With.Message.Contains("expected a header"));
     }
 
     [Test]

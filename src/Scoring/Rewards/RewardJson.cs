@@ -24,7 +24,7 @@ internal static class RewardJson
         if (root.ValueKind != JsonValueKind.Object) return Value(root, who, row);
         if (root.TryGetProperty("id", out JsonElement found) && !(found.ValueKind == JsonValueKind.Number && found.TryGetInt64(out long number) && number == id))
         {
-            throw new BadDataException($"{row}: {who} answered for row id {found}; expected {id}. Answers must come in the order of the rows.");
+            throw new BadDataException($"{row}: {who} answered for row id {Excerpt.Of(found.GetRawText())}; expected {id}. Answers must come in the order of the rows.");
         }
 
         return root.TryGetProperty("reward", out JsonElement reward) ? Value(reward, who, row) : throw Nonsense(line, who, row);

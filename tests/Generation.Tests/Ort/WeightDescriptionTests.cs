@@ -9,20 +9,18 @@ namespace Rlhf.Generation.Tests.Ort;
 /// <summary>The list of its weights that a graph carries decides what is read from where: none of its numbers is believed.</summary>
 public sealed class WeightDescriptionTests
 {
-    private InferenceSession _session = null!;
+    private Dictionary<string, NodeMetadata> _inputs = [];
     private string _text = "", _data = "";
 
     [OneTimeSetUp]
     public void Open()
     {
         PolicyFolder folder = TestPolicies.Random();
-        _session = new InferenceSession(folder.FastGraph);
-        _text = _session.ModelMetadata.CustomMetadataMap[WeightDescription.MetadataKey];
+        using InferenceSession session = new(folder.FastGraph);
+        _inputs = session.InputMetadata.ToDictionary();
+        _text = session.ModelMetadata.CustomMetadataMap[WeightDescription.MetadataKey];
         _data = folder.Data;
     }
-
-    [OneTimeTearDown]
-    public void Close() => _session.Dispose();
 
     [Test]
     public void TheExportersOwnListIsAccepted()
@@ -65,7 +63,7 @@ public sealed class WeightDescriptionTests
         Assert.That(() => WeightDescription.RequireIn(_data, all), Throws.TypeOf<BadModelException>().With.Message.Contains("are larger"));
     }
 
-    private WeightDescription[] Read(string text) => WeightDescription.Read(text, _session.InputMetadata);
+    private WeightDescription[] Read(string text) => WeightDescription.Read(text, _inputs);
 
     private string Edited(Action<JsonArray> edit)
     {

@@ -147,6 +147,9 @@ public sealed class RewardDataTests : FolderTest
         List<RewardExample> pairs = Load(Config(RewardObjective.Pairwise, Path.Combine(At("qa"), "pairs.train.jsonl"))).Training;
         Assert.That(pairs.Select(p => string.Concat(Decoded(p))), Is.EqualTo(new[] { "ab", "ac", "da", "cb", "db", "dc" }));
         Assert.That(() => QaFeedback.Convert(Text("bad.json", "[{\"question\":\"q\"}]"), At("bad"), 0, 1), Throws.TypeOf<BadDataException>().With.Message.Contains("question 1"));
+        Assert.That(() => QaFeedback.Convert(Text("object.json", "{\"a\": 1}"), At("bad"), 0, 1), Throws.TypeOf<BadDataException>().With.Message.Contains("holds Object instead of a list of questions"));
+        string nothing = $"[{Question("[1,1,0,2,2,2]").Replace("\"b\"", "null", StringComparison.Ordinal)}]";
+        Assert.That(() => QaFeedback.Convert(Text("null.json", nothing), At("bad"), 0, 1), Throws.TypeOf<BadDataException>().With.Message.Contains("question 1: prediction 2 is null"));
     }
 
     // Errors at 4–6 ("bad" of the second sentence) and at the end of the third.

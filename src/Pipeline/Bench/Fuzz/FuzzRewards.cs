@@ -33,7 +33,7 @@ internal static class FuzzRewards
         var options = new OutsideRewardOptions();
         Command command = new("score");
         options.AddTo(command);
-        using var scoring = new ScoringStage([], "", 1, options.Of(command.Parse([option, source, "--reward-timeout", "3"])));
+        using var scoring = new ScoringStage([], "", 1, options.Of(command.Parse([option, source, "--reward-timeout", "2"])));
         return scoring.Run(new ScoringJob { Input = Path.Combine(folder, "answered.jsonl"), Output = Path.Combine(folder, "answered.parquet") }).ToString()!;
     }
 
