@@ -52,6 +52,9 @@ public sealed class PolicyMetrics(bool hasCritic = true)
     /// <summary>Share of responses that are scored but not trained on.</summary>
     public double LeftOut { get; set; }
 
+    /// <summary>Of all scores so far, where they normalise the rewards.</summary>
+    public RunningMoments? ScoreMoments { get; set; }
+
     /// <summary>KL(π_old‖π) in nats per token after the update, where the method penalises it.</summary>
     public double? PenaltyKl { get; set; }
 
@@ -119,6 +122,7 @@ public sealed class PolicyMetrics(bool hasCritic = true)
             all["value/clip_fraction"] = Sums.Value.ClipFraction;
         }
 
+        if (ScoreMoments is { } scores) (all["reward/running_mean"], all["reward/running_std"]) = (scores.Mean, scores.StandardDeviation);
         if (PenaltyKl is { } kl) (all["policy/penalty_kl"], all["policy/penalty_coefficient"]) = (kl, PenaltyCoefficient);
         if (Correction is { Tokens: > 0 } c)
         {

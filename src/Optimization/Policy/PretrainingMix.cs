@@ -1,5 +1,9 @@
+using Rlhf.Algorithms;
 using Rlhf.Core;
+using Rlhf.Models;
 using Rlhf.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Rlhf.Optimization;
 
@@ -31,4 +35,31 @@ public sealed class PretrainingMix(PackedCorpus corpus, int sequencesPerStep)
 
     /// <summary>The sequences of an optimiser step, counted from 0 over the whole run.</summary>
     public TrainingSequence[] Of(long step) => [.. Enumerable.Range(0, sequencesPerStep).Select(i => corpus.Sequence((step * sequencesPerStep) + i))];
+
+    /// <summary>Adds the gradient of −γ · mean log π of a step's text; returns this term of the loss.</summary>
+    /// <param name="policy">Whose gradient.</param>
+    /// <param name="head">Of the policy.</param>
+    /// <param name="config">γ and the size of a micro-batch.</param>
+    /// <param name="step">Optimiser steps before this one.</param>
+    public double AddGradient(LlamaModel policy, LanguageModelHead head, MethodConfig config, long step)
+    {
+        TrainingSequence[] sequences = Of(step);
+        double weight = 1.0 / sequences.Sum(s => s.ResponseLength), total = 0;
+        foreach (int[] cut in CollatedBatch.CutByTokens([.. sequences.Select(s => s.Tokens.Length)], config.MicroBatchTokens))
+        {
+            using DisposeScope scope = NewDisposeScope();
+            CollatedBatch collated = CollatedBatch.Create([.. cut.Select(i => sequences[i])], policy.Device);
+            Tensor chosen = PolicyScorer.States(policy, collated);
+            HeadForward forward = head.Forward(chosen.detach(), collated.Targets, 1, withEntropy: false, forBackward: true);
+            int n = collated.ResponseTokens;
+            double[] weights = new double[n], gradient = new double[n];
+            bool[] mask = new bool[n];
+            Array.Fill(weights, weight);
+            Array.Fill(mask, true);
+            total += LikelihoodLoss.Evaluate(config.PtxCoefficient, mask, [.. forward.LogProbs.Select(p => (double)p)], weights, gradient);
+            autograd.backward([chosen], [head.Backward(forward, [.. gradient.Select(g => (float)g)], [])]);
+        }
+
+        return total;
+    }
 }

@@ -113,7 +113,7 @@ public sealed class PolicyTrainerTests
     [TestCase(1, 0.49)]
     [TestCase(2.2, 0.505)]
     public void TheAdaptiveCoefficientByHand(double kl, double expected) => Assert.That(
-        PolicyTrainer.NextKlCoefficient(0.5, kl, 100, new MethodConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
+        KlSchedules.Reward(0.5, kl, 100, new MethodConfig { KlTarget = 2, KlHorizon = 1000 }), Is.EqualTo(expected).Within(1e-12));
 
     [Test]
     public void TheCoefficientMovesBetweenIterations()

@@ -95,7 +95,7 @@ internal static class FuzzUnfinished
         return checkpoint;
     }
 
-    private static void Score(string folder, Action<long>? progress, CancellationToken cancellation)
+    private static void Score(string folder, Action<ScoringProgress>? progress, CancellationToken cancellation)
     {
         using var scoring = new ScoringStage([new RewardSourceConfig { Name = "length", Rule = "length:unit=tokens,target=6,width=12" }], "", 1);
         scoring.Run(new ScoringJob { Input = Path.Combine(folder, "rollouts.parquet"), Output = Path.Combine(folder, "again.parquet"), WindowRows = Window }, progress, cancellation);
