@@ -14,12 +14,11 @@ internal static class ReportCharts
         [
             ("What was learnt",
             [
-                new("Score", "", [new("training prompts", "score/mean", "score/std"), new("held-out prompts", "eval/score_mean")]),
+                new("Score", "", [new("training prompts", "score/mean", "score/std")]),
                 new("Reward after the KL penalty", "", [new("mean per response", "reward/mean", "reward/std")]),
                 new("Each reward before its weight", "", rewards.Length > 1 ? rewards : []),
                 new("Loss", "nats", [new("training", "loss"), new("held-out", "eval/loss")]),
                 new("Accuracy", "share", [new("training", "accuracy"), new("held-out", "eval/accuracy")]) { AtLeast = (0.5, 1) },
-                new("Held-out bits per byte", "bits", [new("bits per byte", "eval/bits_per_byte")]),
             ]),
             ("How far it moved, and what it writes",
             [
@@ -37,7 +36,7 @@ internal static class ReportCharts
                 new("Clipped", "share of tokens", [new("policy ratios", "policy/clip_fraction"), new("values", "value/clip_fraction")]) { FromZero = true },
                 new("Movement of one update", "nats per token", [new("approximate KL", "policy/approx_kl")]) { FromZero = true },
                 new("Gradient norm before clipping", "", [new("mean", "grad_norm"), new("largest", "grad_norm_max")]) { FromZero = true },
-                new("Learning rate", "", [new("policy", "learning_rate"), new("value head", "value/learning_rate")]) { FromZero = true },
+                new("Learning rate", "", [new("policy", "learning_rate")]) { FromZero = true },
             ]),
             ("Is the exported model the trained one?",
             [
@@ -48,7 +47,7 @@ internal static class ReportCharts
             ("Where the time went",
             [
                 new("Time a stage", "seconds", [new("generation", "time/generation_seconds"), new("scoring", "time/scoring_seconds"), new("optimization", "time/optimization_seconds"),
-                    new("export", "time/export_seconds"), new("evaluation", "time/evaluation_seconds"), new("checkpoint", "time/checkpoint_seconds")]) { IsStacked = true },
+                    new("export", "time/export_seconds"), new("checkpoint", "time/checkpoint_seconds")]) { IsStacked = true },
                 new("Throughput", "tokens/s", [new("generation", "time/generation_tokens_per_second"), new("optimization", "time/optimization_tokens_per_second")]) { FromZero = true },
                 new("Peak memory", "MiB", [new("resident", "time/peak_memory_bytes")]) { FromZero = true, Divisor = 1 << 20 },
             ]),

@@ -47,13 +47,12 @@ internal static class SampleReport
             ["reward/sentiment/mean"] = 0.51 + (0.44 * rise), ["reward/length/mean"] = -0.1 + (0.05 * rise) + Noise(3, 0.01),
             ["kl/k3_per_token"] = 0.045 * t, ["kl/k1_per_token"] = (0.045 * t) + Noise(4, 0.002), ["kl/coefficient"] = 0.05 * (1 + t), ["entropy"] = 3.1 - (0.5 * rise) + Noise(5, 0.03),
             ["policy/loss"] = -0.01 + Noise(6, 0.004), ["value/loss"] = 0.12 * Math.Exp(-4 * t), ["value/explained_variance"] = -0.2 + (0.9 * rise), ["policy/clip_fraction"] = 0.12 + Noise(7, 0.02),
-            ["value/clip_fraction"] = 0.05, ["policy/approx_kl"] = 0.011 + Noise(8, 0.002), ["grad_norm"] = 0.8 + Noise(9, 0.1), ["grad_norm_max"] = 1.6 + Noise(10, 0.2), ["learning_rate"] = 1e-4 * (1 - t), ["value/learning_rate"] = 3e-4 * (1 - t),
+            ["value/clip_fraction"] = 0.05, ["policy/approx_kl"] = 0.011 + Noise(8, 0.002), ["grad_norm"] = 0.8 + Noise(9, 0.1), ["grad_norm_max"] = 1.6 + Noise(10, 0.2), ["learning_rate"] = 1e-4 * (1 - t),
             ["rollout/length_mean"] = 47 + Noise(11, 1), ["rollout/length_max"] = 64, ["rollout/eos_share"] = 0.41 + (0.07 * t), ["rollout/distinct_2"] = 0.81 - (0.06 * t),
             ["rollout/engine_logprob_gap_mean"] = 3e-6, ["rollout/engine_logprob_gap_max"] = 4e-5 + Noise(12, 5e-6), ["policy/ratio_max_minus_1_first"] = 1.2e-5, ["gate/mean_abs_dp"] = 2e-6,
-            ["time/generation_seconds"] = 4.2 + Noise(13, 0.2), ["time/scoring_seconds"] = 1.1, ["time/optimization_seconds"] = 9.8 + Noise(14, 0.3), ["time/export_seconds"] = 0.6, ["time/evaluation_seconds"] = i % 5 == 0 ? 3 : 0,
+            ["time/generation_seconds"] = 4.2 + Noise(13, 0.2), ["time/scoring_seconds"] = 1.1, ["time/optimization_seconds"] = 9.8 + Noise(14, 0.3), ["time/export_seconds"] = 0.6,
             ["time/checkpoint_seconds"] = 0.3, ["time/generation_tokens_per_second"] = 2400 + Noise(15, 80), ["time/optimization_tokens_per_second"] = 5200 + Noise(16, 150), ["time/peak_memory_bytes"] = 9.1e8 + (1e6 * i),
         };
-        if (i % 5 == 0 || i == 1) values["eval/score_mean"] = 0.51 + (0.42 * rise);
         if (i == 7) values["policy/loss"] = double.NaN;
         return new MetricRow(i, values);
     }
