@@ -31,7 +31,7 @@ public sealed class TrainingCheckpointTests : FolderTest
         using Tensor four = zeros(4), five = ones(5);
         Checkpoint(four, () => [1, 2], _ => { }).Write(new TrainingPosition(3, 0.5, 10, 1, 1));
         Assert.That(Checkpoint(five, () => [1, 2], _ => { }).Read(), Is.Null);
-        Assert.That(five.sum().ToSingle(), Is.EqualTo(5));
+        Assert.That(five.sum().item<float>(), Is.EqualTo(5));
     }
 
     private TrainingCheckpoint Checkpoint(Tensor weights, Func<double[]> get, Action<double[]> set)
