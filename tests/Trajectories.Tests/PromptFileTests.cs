@@ -81,6 +81,20 @@ public sealed class PromptFileTests : FileTest
     }
 
     [Test]
+    public void A_conversation_may_stand_as_json_text([Values("t.csv", "t.jsonl", "t.parquet")] string name)
+    {
+        using (DataWriter writer = DataWriter.Create(At(name), [new("prompt", ColumnType.Text)]))
+        {
+            writer.Set(0, "[{\"role\": \"user\", \"content\": \"Say \\\"a, b\\\"\"}]");
+            writer.EndRow();
+            writer.Complete();
+        }
+
+        Assert.That(Read(At(name)).Single().Text, Is.EqualTo("Say \"a, b\""));
+        Assert.That(Read(Text("plain.csv", "prompt\n[Be brief] Hi\n")).Single().Text, Is.EqualTo("[Be brief] Hi"));
+    }
+
+    [Test]
     public void Another_column_can_hold_the_prompt()
     {
         Prompt prompt = Read(Text("g.jsonl", "{\"question\": \"How many?\", \"answer\": \"#### 4\"}\n"), "question").Single();

@@ -3,7 +3,7 @@ using Rlhf.Core;
 namespace Rlhf.Trajectories;
 
 /// <summary>
-/// Prompts from Parquet, JSONL, JSON, CSV (column "prompt": a text, or a list of {role, content}) or from .txt (one a line). An id comes from
+/// Prompts from Parquet, JSONL, JSON, CSV (column "prompt": a text, or a list of {role, content}, nested or as JSON text) or from .txt (one a line). An id comes from
 /// "prompt_id" or "id", or else is the row's number from 0. "prompt_tokens" is taken where it is there. All other columns, verl's data_source,
 /// ability, reward_model and extra_info among them, are carried in <see cref="Prompt.Metadata"/> as members of one JSON object.
 /// </summary>
@@ -61,10 +61,12 @@ public static class PromptFile
     private static IEnumerable<Prompt> Table(string path, string promptColumn)
     {
         IReadOnlyList<DataColumn> fileColumns;
-        using (DataReader probe = DataReader.Open(path, new ReadOptions { Columns = [] })) fileColumns = probe.FileColumns;
+        bool asJsonText;
+        using (DataReader probe = DataReader.Open(path, new ReadOptions { Columns = [] })) (fileColumns, asJsonText) = (probe.FileColumns, probe.HoldsConversations(promptColumn));
 
         DataColumn? prompt = fileColumns.FirstOrDefault(c => c.Name == promptColumn);
-        bool isChat = prompt is not null && (Sql.IsNested(prompt.SqlType) || prompt.SqlType == "JSON");
+        bool isChat = asJsonText || (prompt is not null && (Sql.IsNested(prompt.SqlType) || prompt.SqlType == "JSON"));
+        if (asJsonText) Log.Info($"{path}: the texts of column '{promptColumn}' are lists of messages; they are read as conversations");
         string? idColumn = new[] { "prompt_id", "id" }.FirstOrDefault(n => n != promptColumn && fileColumns.Any(c => c.Name == n));
         var columns = new List<DataColumn> { new(promptColumn, isChat ? ColumnType.Messages : ColumnType.Text) };
         if (idColumn is not null) columns.Add(new DataColumn(idColumn, ColumnType.Text));
