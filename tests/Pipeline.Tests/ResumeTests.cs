@@ -124,7 +124,39 @@ public sealed class ResumeTests
     [Test]
     public void ANumericalFailureStopsTheRunOrStepsBack()
     {
-        string run = CopyOfRun("infinite"), checkpoint = Path.Combine(run, "checkpoints", "0001"), weights = Path.Combine(checkpoint, "weights.safetensors"), state = Path.Combine(checkpoint, "state.json");
+        string run = WithAHugeMoment("infinite");
+        Ended stopped = Programs.Rlhf("resume", run);
+        Assert.That(stopped.Code, Is.EqualTo(Numerical), stopped.ToString());
+        Assert.That(stopped.Error, Does.Contain("Iteration 2, rows ").And.Contain("not finite after optimiser step").And.Contain("the weight model.embed_tokens.weight").And.Contain("1 of 3 iterations are safe"));
+
+        Ended recovered = Programs.Rlhf(["resume", run, .. Recovery]);
+        Assert.That(recovered.Code, Is.Zero, recovered.ToString());
+        Assert.That(recovered.Error, Does.Contain("Stepping back to checkpoint 1 with 1E-38 of its learning rate (attempt 1 of 1)"));
+        Assert.That(File.ReadAllText(Path.Combine(run, "checkpoints", "0003", "state.json")), Does.Contain("\"LearningRateFactor\": 1E-38"));
+
+        // Stopped right after it stepped back: the values given to the first resume hold for the second, and its warnings are in the report.
+        if (!OperatingSystem.IsLinux()) return;
+        string again = WithAHugeMoment("infinite again");
+        Ended interrupted = InterruptedRunTests.Signalled([], "(attempt 1 of 1).", ["resume", again, .. Recovery]);
+        Assert.That(interrupted.Code, Is.EqualTo(Interrupted), interrupted.ToString());
+        Ended last = Programs.Rlhf("resume", again);
+        Assert.That(last.Code, Is.Zero, last.ToString());
+        foreach (string part in (string[])["iterations", "checkpoints", "weights"]) Folders.AreEqual(Path.Combine(again, part), Path.Combine(run, part));
+        using RunDirectory directory = RunDirectory.OpenForReading(again);
+        ConfigChange change = directory.ReadManifest().Changes.Single();
+        Assert.That((change.AfterIteration, string.Join(' ', change.Set.Select(s => s.Split('=')[0]))), Is.EqualTo((1, "recovery.steps_back recovery.learning_rate_factor")));
+        Assert.That(directory.ReadConfig<RunConfig>().Recovery.StepsBack, Is.EqualTo(1));
+        Assert.That(RunWarnings.Read(directory.WarningsPath).Count(w => w.Contains("Stepping back", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(File.ReadAllText(Path.Combine(again, "report.json")), Does.Contain("Stepping back to checkpoint 1"));
+        Assert.That(Programs.Rlhf("inspect", again).Code, Is.Zero);
+    }
+
+    private static readonly string[] Recovery = ["--set", "recovery.steps_back=1", "--set", "recovery.learning_rate_factor=1e-38"];
+
+    // After its first iteration, with a moment of 10³⁸ in the checkpoint.
+    private static string WithAHugeMoment(string name)
+    {
+        string run = CopyOfRun(name), checkpoint = Path.Combine(run, "checkpoints", "0001"), weights = Path.Combine(checkpoint, "weights.safetensors"), state = Path.Combine(checkpoint, "state.json");
         using (RunDirectory directory = RunDirectory.OpenForWriting(run)) ResumePoint.RemoveAfter(directory, 1);
         string oldHash = Sha256.OfFile(weights);
         long offset;
@@ -137,15 +169,7 @@ public sealed class ResumeTests
 
         File.WriteAllText(state, File.ReadAllText(state).Replace(oldHash, Sha256.OfFile(weights), StringComparison.Ordinal));
         FolderSeal.Write(checkpoint);
-
-        Ended stopped = Programs.Rlhf("resume", run);
-        Assert.That(stopped.Code, Is.EqualTo(Numerical), stopped.ToString());
-        Assert.That(stopped.Error, Does.Contain("Iteration 2, rows ").And.Contain("not finite after optimiser step").And.Contain("the weight model.embed_tokens.weight").And.Contain("1 of 3 iterations are safe"));
-
-        Ended recovered = Programs.Rlhf("resume", run, "--set", "recovery.steps_back=1", "--set", "recovery.learning_rate_factor=1e-38");
-        Assert.That(recovered.Code, Is.Zero, recovered.ToString());
-        Assert.That(recovered.Error, Does.Contain("Stepping back to checkpoint 1 with 1E-38 of its learning rate (attempt 1 of 1)"));
-        Assert.That(File.ReadAllText(Path.Combine(run, "checkpoints", "0003", "state.json")), Does.Contain("\"LearningRateFactor\": 1E-38"));
+        return run;
     }
 
     private static string CopyOfRun(string name) => Folders.Copy(TinyRun.Run, Path.Combine(TinyRun.NewFolder(name), "run"));

@@ -141,6 +141,3 @@ public static class CommandHost
         }
     }
 }
-
-/// <summary>The work stopped at a safe point; the message says how to go on (exit code 130).</summary>
-public sealed class InterruptedException(string message) : OperationCanceledException(message);

@@ -31,7 +31,7 @@ public static class RunReport
         string draft = Path.Combine(run.Root, DraftName);
         ReportData data = File.Exists(draft)
             ? RunJson.Read<ReportData>(draft)
-            : new ReportData { Title = Path.GetFileName(run.Root), Summary = "The run has not finished an evaluation yet; these are its curves so far." };
+            : new ReportData { Title = Path.GetFileName(run.Root), Summary = "The run has not finished an evaluation yet; these are its curves so far.", Warnings = RunWarnings.Read(run.WarningsPath) };
         return Compose(run, data);
     }
 
@@ -60,6 +60,7 @@ public static class RunReport
             new("Machine", $"{manifest.OperatingSystem}, {manifest.Architecture}, {manifest.Processors.ToString(culture)} processors"),
             new("Configuration (SHA-256)", manifest.ConfigSha256),
         ];
+        facts.AddRange(manifest.Changes.Select(c => new KeyValuePair<string, string>($"Changed after iteration {c.AfterIteration.ToString(culture)}", string.Join(", ", c.Set))));
         facts.AddRange(manifest.Versions.OrderBy(v => v.Key, StringComparer.Ordinal));
         facts.AddRange(manifest.Inputs.OrderBy(v => v.Key, StringComparer.Ordinal).Select(i => new KeyValuePair<string, string>($"{i.Key} (SHA-256)", i.Value)));
         return [.. facts.Where(f => !string.IsNullOrEmpty(f.Value))];

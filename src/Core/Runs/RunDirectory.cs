@@ -50,6 +50,10 @@ public sealed class RunDirectory : IDisposable
     public string ConfigPath => Path.Combine(Root, "config.resolved.yaml");
     public string ManifestPath => Path.Combine(Root, "manifest.json");
     public string MetricsPath => Path.Combine(Root, "metrics.jsonl");
+
+    /// <summary>Every warning of the run, see <see cref="RunWarnings"/>.</summary>
+    public string WarningsPath => Path.Combine(Root, "warnings.jsonl");
+
     public string ReportPath => Path.Combine(Root, "report.html");
     public string TensorBoardFolder => Path.Combine(Root, "tensorboard");
     public string IterationsFolder => Path.Combine(Root, "iterations");
@@ -134,10 +138,32 @@ public sealed class RunDirectory : IDisposable
     /// <exception cref="BadDataException">It is missing or damaged.</exception>
     public RunManifest ReadManifest() => RunJson.Read<RunManifest>(ManifestPath);
 
-    /// <summary>The configuration as it was resolved.</summary>
+    /// <summary>The configuration as it was resolved, with the values that were changed since (<see cref="RunManifest.Changes"/>).</summary>
     /// <exception cref="ConfigurationException">It was edited into something invalid.</exception>
+    /// <exception cref="BadDataException">The manifest is damaged, or changes what cannot change within a run.</exception>
     public T ReadConfig<T>()
-        where T : class => ConfigBinder.Load<T>(ConfigPath);
+        where T : class
+    {
+        T first = ConfigBinder.Load<T>(ConfigPath);
+        string[] changes = [.. ReadManifest().Changes.SelectMany(c => c.Set)];
+        if (changes.Length == 0) return first;
+        T now = ConfigBinder.Load<T>(ConfigPath, changes);
+        return ConfigDifference.Between(first, now).FirstOrDefault(d => !d.IsSafeToChange) is { } wrong
+            ? throw new BadDataException($"'{ManifestPath}' was edited: its changes set {wrong.Key}, which cannot change within a run. Put the file back as it was.")
+            : now;
+    }
+
+    /// <summary>Makes values that may change within a run hold from now on, for this process and those after it. Nothing is written where they hold already.</summary>
+    /// <param name="afterIteration">The last iteration that was made with the old ones.</param>
+    /// <param name="config">With the new ones.</param>
+    public void RecordChanges<T>(int afterIteration, T config)
+        where T : class
+    {
+        string[] set = [.. ConfigDifference.Between(ReadConfig<T>(), config).Where(d => d.IsSafeToChange).Select(d => $"{d.Key}={d.Right}")];
+        if (set.Length == 0) return;
+        RunManifest manifest = ReadManifest();
+        RunJson.Write(ManifestPath, manifest with { Changes = [.. manifest.Changes, new ConfigChange(afterIteration, set)] });
+    }
 
     /// <summary>Refuses to go on with a configuration that was edited after the run began.</summary>
     /// <exception cref="BadDataException">Its SHA-256 is not the manifest's.</exception>

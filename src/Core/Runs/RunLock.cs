@@ -2,16 +2,34 @@ using System.Globalization;
 
 namespace Rlhf.Core;
 
-/// <summary>Keeps a second process out of a run directory. The operating system drops it when the process ends, however it ends.</summary>
+/// <summary>Keeps a second process out of a folder. The operating system drops it when the process ends, however it ends.</summary>
 public sealed class RunLock : IDisposable
 {
     private readonly FileStream _stream;
     private readonly string _ownerPath;
 
+    private readonly string? _temporary;
+
+    /// <summary>The lock of a run directory, whose file stays.</summary>
     /// <exception cref="BadDataException">Another process has it, or the folder cannot be written.</exception>
     public RunLock(string folder)
+        : this(folder, "run.lock", "The run directory", isTemporary: false)
     {
-        string path = Path.Combine(folder, "run.lock");
+    }
+
+    /// <summary>A lock whose file goes with it.</summary>
+    /// <param name="folder">Made when missing.</param>
+    /// <param name="name">Of the file.</param>
+    /// <exception cref="BadDataException">Another process has it, or the folder cannot be written.</exception>
+    public RunLock(string folder, string name)
+        : this(folder, name, "The folder", isTemporary: true)
+    {
+    }
+
+    private RunLock(string folder, string name, string what, bool isTemporary)
+    {
+        string path = Path.Combine(folder, name);
+        _temporary = isTemporary ? path : null;
         _ownerPath = path + ".owner";
         try
         {
@@ -22,7 +40,7 @@ public sealed class RunLock : IDisposable
         {
             string owner = ReadOwner();
             throw new BadDataException(
-                $"The run directory '{folder}' is in use{owner}; two processes would overwrite each other's files. Wait for it, stop it, or choose another directory.", error);
+                $"{what} '{folder}' is in use{owner}; two processes would overwrite each other's files. Wait for it, stop it, or choose another directory.", error);
         }
         catch (Exception error) when (FileErrors.IsFileError(error))
         {
@@ -37,6 +55,8 @@ public sealed class RunLock : IDisposable
         try
         {
             File.Delete(_ownerPath);
+            // Before the lock is given up: who comes next makes a file of its own.
+            if (_temporary is not null) File.Delete(_temporary);
         }
         catch (Exception error) when (FileErrors.IsFileError(error))
         {

@@ -27,6 +27,9 @@ public sealed record RunManifest
     /// <summary>Rewards from programs, endpoints and assemblies, as options of the command line: they run only when they are named there again.</summary>
     public IReadOnlyList<string> OutsideRewards { get; init; } = [];
 
+    /// <summary>Values that 'rlhf resume' changed, in that order: they hold for all that comes after.</summary>
+    public IReadOnlyList<ConfigChange> Changes { get; init; } = [];
+
     public string OperatingSystem { get; init; } = RuntimeInformation.OSDescription;
     public string Architecture { get; init; } = RuntimeInformation.ProcessArchitecture.ToString();
     public int Processors { get; init; } = Environment.ProcessorCount;
@@ -37,6 +40,11 @@ public sealed record RunManifest
     /// <summary>When the run began (UTC).</summary>
     public DateTimeOffset Started { get; init; } = TimeProvider.System.GetUtcNow();
 }
+
+/// <summary>Values that may change within a run and did.</summary>
+/// <param name="AfterIteration">From the one after this on.</param>
+/// <param name="Set">As texts for --set: key=value.</param>
+public sealed record ConfigChange(int AfterIteration, IReadOnlyList<string> Set);
 
 /// <summary>How the JSON files of a run directory look.</summary>
 internal static class RunJson
@@ -52,6 +60,9 @@ internal static class RunJson
         RespectRequiredConstructorParameters = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
+
+    /// <summary>For files with one object a line.</summary>
+    public static JsonSerializerOptions Lines { get; } = new(Options) { WriteIndented = false };
 
     public static void Write<T>(string path, T value) => WholeFile.WriteAllText(path, JsonSerializer.Serialize(value, Options) + "\n");
 

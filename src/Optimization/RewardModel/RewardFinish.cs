@@ -43,9 +43,9 @@ public static class RewardFinish
         return Calibration.Temperature([.. scores.Select(s => pairs ? s[0] - s[1] : s[0])], [.. heldOut.Select(e => pairs ? 1 : e.Label)]);
     }
 
-    /// <summary>Writes gain, bias and temperature into the saved model.</summary>
+    /// <summary>Writes gain, bias and temperature into the saved model; done again after a process that died, it gives the same.</summary>
     /// <param name="config">Reference texts and output.</param>
-    /// <param name="saved">The model in the output folder.</param>
+    /// <param name="saved">The model in the output folder, with gain, bias and temperature <see cref="AsTrained"/>.</param>
     /// <param name="trainer">Of that model.</param>
     /// <param name="tokenizer">Of the reference texts.</param>
     /// <param name="labels">Of <see cref="Standardise"/>.</param>
@@ -65,9 +65,15 @@ public static class RewardFinish
         }
 
         if (factor == 1 && shift == 0 && temperature == 1) return;
-        using LlamaModel final = LlamaModel.Load(config.Output, ModelHead.Scalar, torch.CPU, c => Scaled(c, factor, shift, temperature));
+        using LlamaModel final = LlamaModel.Load(config.Output, ModelHead.Scalar, torch.CPU, c => Scaled(AsTrained(c, saved.Config), factor, shift, temperature));
         final.Save(config.Output);
     }
+
+    /// <summary>Gain, bias and temperature as the training had them, whatever an earlier end wrote: what comes after may be done twice.</summary>
+    public static LlamaConfig AsTrained(LlamaConfig config, LlamaConfig trained) => config with
+    {
+        RewardGain = trained.RewardGain, RewardBias = trained.RewardBias, RewardTemperature = trained.RewardTemperature,
+    };
 
     /// <summary>r′ = factor · r + shift, with the temperature of r given as that of r′.</summary>
     public static LlamaConfig Scaled(LlamaConfig config, double factor, double shift, double temperature) => config with

@@ -71,7 +71,8 @@ public static class RewardModelStage
             },
             cancellation);
 
-        using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device));
+        // A process that died after Save left its gain and bias in the folder: they belong to the end, not to what was trained.
+        using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device), c => RewardFinish.AsTrained(c, model.Config));
         using var final = new RewardModelTrainer(saved, config);
         double[][] scores = final.Evaluate(heldOut);
         RewardQuality result = RewardQuality.Of(config, heldOut, scores);

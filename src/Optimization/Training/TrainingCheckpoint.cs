@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Rlhf.Core;
@@ -16,8 +17,8 @@ namespace Rlhf.Optimization;
 public sealed record TrainingPosition(long Done, double Loss, long Tokens, double StepSeconds, double Minutes);
 
 /// <summary>
-/// What a stopped training goes on from, as NAME.checkpoint/ in its output folder: every tracked tensor and number exactly, the position, and the
-/// configuration and inputs that it belongs to. Written beside and renamed; with checksums; removed when the training is done.
+/// What a stopped training goes on from, as NAME.checkpoint/STEP/ in its output folder: every tracked tensor and number exactly, the position, and the
+/// configuration and inputs that it belongs to. Written beside and renamed; with checksums. The newest and the one before stay; all go when the training is done.
 /// </summary>
 public sealed class TrainingCheckpoint
 {
@@ -30,9 +31,9 @@ public sealed class TrainingCheckpoint
     private readonly SortedDictionary<string, (Func<double[]> Get, Action<double[]> Set)> _numbers = new(StringComparer.Ordinal);
     private readonly string _config;
     private readonly SortedDictionary<string, string> _inputs;
-    private readonly Func<IReadOnlyList<ConfigDifference>> _differences;
+    private readonly Func<string, IReadOnlyList<ConfigDifference>> _differences;
 
-    private TrainingCheckpoint(string folder, string config, double minutesBetween, SortedDictionary<string, string> inputs, Func<IReadOnlyList<ConfigDifference>> differences) =>
+    private TrainingCheckpoint(string folder, string config, double minutesBetween, SortedDictionary<string, string> inputs, Func<string, IReadOnlyList<ConfigDifference>> differences) =>
         (Folder, _config, MinutesBetween, _inputs, _differences) = (folder, config, minutesBetween, inputs, differences);
 
     /// <summary>Where it lies.</summary>
@@ -49,15 +50,21 @@ public sealed class TrainingCheckpoint
         where T : TrainingConfig
     {
         string folder = FolderOf(name, config.Output);
-        return new TrainingCheckpoint(folder, ConfigWriter.ToYaml(config), config.CheckpointMinutes, TrainingInputs.Hashes(inputs), () =>
+        return new TrainingCheckpoint(folder, ConfigWriter.ToYaml(config), config.CheckpointMinutes, TrainingInputs.Hashes(inputs), checkpoint =>
         {
-            T stored = ConfigBinder.Load<T>(Path.Combine(folder, ConfigFile));
+            T stored = ConfigBinder.Load<T>(Path.Combine(checkpoint, ConfigFile));
             return [.. ConfigDifference.Between(stored, config).Where(d => !d.IsSafeToChange)];
         });
     }
 
     /// <summary>Makes the next training of this name and output begin anew.</summary>
-    public static void Forget(string name, string output) => WholeFolder.Remove(FolderOf(name, output));
+    /// <exception cref="BadDataException">One is at work there.</exception>
+    public static void Forget(string name, string output)
+    {
+        if (!Directory.Exists(FolderOf(name, output))) return;
+        using RunLock one = TrainingLoop.Lock(output);
+        WholeFolder.Remove(FolderOf(name, output));
+    }
 
     /// <summary>Adds weights and the moments of their optimiser.</summary>
     public void Track(string name, Tensor weights, AdamW optimizer)
@@ -74,48 +81,69 @@ public sealed class TrainingCheckpoint
     /// <summary>Adds numbers.</summary>
     public void Track(string name, Func<double[]> get, Action<double[]> set) => _numbers.Add(name, (get, set));
 
-    /// <summary>Writes the checkpoint; the one before stays until this one is whole.</summary>
+    /// <summary>Writes a checkpoint; of the older ones the newest stays.</summary>
     /// <exception cref="BadDataException">It cannot be written.</exception>
     public void Write(TrainingPosition position)
     {
-        using var whole = new WholeFolder(Folder);
-        SafetensorsWriter.Write(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.numel()], span => HostTensors.Read(t.Value, span))), SafetensorsType.F32);
-        var state = new State(
-            position, new(_numbers.ToDictionary(n => n.Key, n => n.Value.Get()), StringComparer.Ordinal), new(_optimizers.ToDictionary(o => o.Name, o => o.Optimizer.Step), StringComparer.Ordinal), _inputs);
-        WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(state, Json) + "\n");
-        WholeFile.WriteAllText(whole.FilePath(ConfigFile), _config);
-        FolderSeal.Write(whole.PartialPath);
-        whole.Complete();
+        using (var whole = new WholeFolder(At(position.Done)))
+        {
+            SafetensorsWriter.Write(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.numel()], span => HostTensors.Read(t.Value, span))), SafetensorsType.F32);
+            var state = new State(
+                position, new(_numbers.ToDictionary(n => n.Key, n => n.Value.Get()), StringComparer.Ordinal), new(_optimizers.ToDictionary(o => o.Name, o => o.Optimizer.Step), StringComparer.Ordinal), _inputs);
+            WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(state, Json) + "\n");
+            WholeFile.WriteAllText(whole.FilePath(ConfigFile), _config);
+            FolderSeal.Write(whole.PartialPath);
+            whole.Complete();
+        }
+
+        foreach (long old in Steps().SkipLast(2)) WholeFolder.Remove(At(old));
     }
 
-    /// <summary>Puts the checkpoint into everything that is tracked; null where there is none, or a damaged one (which is told).</summary>
+    /// <summary>Puts the newest whole checkpoint into everything that is tracked, and says which were damaged; null where the training was not begun.</summary>
     /// <exception cref="ConfigurationException">It belongs to another configuration.</exception>
-    /// <exception cref="BadDataException">An input has changed since.</exception>
+    /// <exception cref="BadDataException">An input has changed since, or every checkpoint is damaged.</exception>
     public TrainingPosition? Read()
     {
-        WholeFolder.Recover(Folder);
-        if (!Directory.Exists(Folder)) return null;
-        if (FolderSeal.Problems(Folder) is { Count: > 0 } problems) return Damaged(problems[0]);
+        long[] steps = [.. Steps()];
+        string? damage = null;
+        foreach (long step in steps.Reverse())
+        {
+            string? problem = FolderSeal.Problems(At(step)).FirstOrDefault();
+            if (problem is null && Read(At(step), out problem) is { } position) return position;
+            damage ??= problem!.TrimEnd('.');
+            Log.Warning($"the checkpoint after step {step} is damaged ({problem!.TrimEnd('.')}); going back to the one before.");
+        }
 
-        if (_differences() is { Count: > 0 } differences)
+        return damage is null
+            ? null
+            : throw new BadDataException($"{Folder}: no whole checkpoint is left: {damage}. Nothing was changed. Put the files back from a copy, or begin anew with --restart.");
+    }
+
+    private TrainingPosition? Read(string checkpoint, out string? problem)
+    {
+        if (_differences(checkpoint) is { Count: > 0 } differences)
         {
             throw new ConfigurationException(
                 $"{Folder} holds a stopped training with another configuration ({string.Join("; ", differences.Take(5))}). Give the values that it began with to go on, choose another output, or begin anew with --restart.");
         }
 
-        if (ReadState(out string? problem) is not { } state) return Damaged(problem!);
+        if (ReadState(checkpoint, out problem) is not { } state) return null;
         string[] changed = [.. _inputs.Where(i => state.Inputs.GetValueOrDefault(i.Key) != i.Value).Select(i => i.Key).Concat(state.Inputs.Keys.Where(k => !_inputs.ContainsKey(k)))];
         if (changed.Length > 0)
         {
             throw new BadDataException($"{Folder} holds a stopped training, and what it reads has changed since: {string.Join(", ", changed)}. Put the files back as they were, or begin anew with --restart.");
         }
 
-        using (SafetensorsReader reader = SafetensorsReader.Open(Path.Combine(Folder, Weights)))
+        using (SafetensorsReader reader = SafetensorsReader.Open(Path.Combine(checkpoint, Weights)))
         {
             // All is looked at before the first tensor is filled: half a checkpoint is none.
             foreach ((string name, Tensor tensor) in _tensors)
             {
-                if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry) || entry.Count != tensor.numel() || entry.StoredType != "F32") return Damaged($"{Weights} has no such tensor {name}");
+                if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry) || entry.Count != tensor.numel() || entry.StoredType != "F32")
+                {
+                    problem = $"{Weights} has no such tensor {name}";
+                    return null;
+                }
             }
 
             foreach ((string name, Tensor tensor) in _tensors) HostTensors.Fill(reader, name, tensor);
@@ -129,18 +157,12 @@ public sealed class TrainingCheckpoint
     /// <summary>The training is done: nothing is left to go on with.</summary>
     public void Remove() => WholeFolder.Remove(Folder);
 
-    private TrainingPosition? Damaged(string problem)
-    {
-        Log.Warning($"the checkpoint in {Folder} is damaged ({problem.TrimEnd('.')}); the training begins anew.");
-        return null;
-    }
-
     // What a writer of this program leaves, or null: a seal says that bytes are as they were, not who wrote them.
-    private State? ReadState(out string? problem)
+    private State? ReadState(string checkpoint, out string? problem)
     {
         try
         {
-            State? state = JsonSerializer.Deserialize<State>(File.ReadAllText(Path.Combine(Folder, StateFile)), Json);
+            State? state = JsonSerializer.Deserialize<State>(File.ReadAllText(Path.Combine(checkpoint, StateFile)), Json);
             bool isWhole = state is { Position.Done: >= 0, Numbers: not null, Steps: not null, Inputs: not null }
                 && _optimizers.All(o => state.Steps.GetValueOrDefault(o.Name, -1) >= 0)
                 && _numbers.All(n => state.Numbers.GetValueOrDefault(n.Key) is { } numbers && numbers.Length == n.Value.Get().Length);
@@ -153,6 +175,13 @@ public sealed class TrainingCheckpoint
             return null;
         }
     }
+
+    private string At(long step) => Path.Combine(Folder, step.ToString("000000", CultureInfo.InvariantCulture));
+
+    // Of folders with final names: ascending.
+    private IEnumerable<long> Steps() => !Directory.Exists(Folder)
+        ? []
+        : Directory.GetDirectories(Folder).Select(f => long.TryParse(Path.GetFileName(f), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : -1).Where(step => step >= 0).Order();
 
     private static string FolderOf(string name, string output) => Path.Combine(output, $"{name}.checkpoint");
 

@@ -25,6 +25,7 @@ public sealed class TrainingLoop : IDisposable
     private readonly double _maxMinutes;
     private readonly double _epochsPerStep;
     private readonly Stopwatch _clock = new();
+    private readonly RunLock _lock;
     private TrainingPosition _position;
     private bool _stopped;
 
@@ -35,16 +36,30 @@ public sealed class TrainingLoop : IDisposable
     /// <param name="checkpoint">Tracks all that the steps and evaluations change.</param>
     /// <param name="maxMinutes">Stop after this time, with the schedule run to its end; 0: never.</param>
     /// <exception cref="ConfigurationException">There is no step to take, or the checkpoint is of another configuration.</exception>
+    /// <exception cref="BadDataException">Another training works in the output folder, or no checkpoint of a stopped one is whole.</exception>
     public TrainingLoop(string name, TrainingConfig config, long examples, TrainingCheckpoint checkpoint, double maxMinutes = 0)
     {
         (_config, _checkpoint, _maxMinutes) = (config, checkpoint, maxMinutes);
         _steps = PlannedSteps(config.Epochs, examples, config.BatchSize, config.MaxSteps);
         _epochsPerStep = config.BatchSize / (double)examples;
-        TrainingPosition? found = checkpoint.Read();
-        _position = found ?? new TrainingPosition(0, double.NaN, 0, 0, 0);
-        if (found is not null) Console.WriteLine($"going on after step {found.Done:N0} of {_steps:N0}");
-        Log = new TrainingLog(config.Output, name, _steps, found?.Done);
+        _lock = Lock(config.Output);
+        try
+        {
+            TrainingPosition? found = checkpoint.Read();
+            _position = found ?? new TrainingPosition(0, double.NaN, 0, 0, 0);
+            if (found is not null) Console.WriteLine($"going on after step {found.Done:N0} of {_steps:N0}");
+            Log = new TrainingLog(config.Output, name, _steps, found?.Done);
+        }
+        catch
+        {
+            _lock.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>Keeps a second training out of an output folder; nothing stays of it.</summary>
+    /// <exception cref="BadDataException">Another process has it.</exception>
+    internal static RunLock Lock(string output) => new(output, "training.lock");
 
     /// <summary>For rows before and after the loop.</summary>
     public TrainingLog Log { get; }
@@ -132,5 +147,9 @@ public sealed class TrainingLoop : IDisposable
         return new InterruptedException($"Stopped after step {_position.Done:N0} of {_steps:N0}, which is kept in {_checkpoint.Folder}. The same command goes on from there.");
     }
 
-    public void Dispose() => Log.Dispose();
+    public void Dispose()
+    {
+        Log.Dispose();
+        _lock.Dispose();
+    }
 }

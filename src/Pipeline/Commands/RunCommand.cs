@@ -30,7 +30,7 @@ public static class RunCommand
     {
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory." };
         var restart = new Option<bool>("--restart") { Description = "Where every checkpoint is damaged: make all iterations again instead of stopping." };
-        var command = new Command("resume", "Goes on where a run stopped, with the same bytes as if it had not. --set takes values that may change within a run, such as keep_checkpoints.") { folder, restart };
+        var command = new Command("resume", "Goes on where a run stopped, with the same bytes as if it had not. --set takes values that may change within a run, such as keep_checkpoints; they hold for later resumes too.") { folder, restart };
         CommonOptions.AddTo(command);
         var rewards = new OutsideRewardOptions();
         rewards.AddTo(command);
@@ -81,14 +81,15 @@ public static class RunCommand
         using (loop) return loop.Run(cancellation);
     }
 
-    /// <summary>The stored configuration, or the one of --config and --set where it differs only in what may change within a run.</summary>
+    /// <summary>The configuration as it was last, or the one of --config and --set where it differs only in what may change within a run.</summary>
     private static RunConfig WithOverrides(RunDirectory directory, CommonOptions common)
     {
         RunConfig stored = directory.ReadConfig<RunConfig>();
         if (common.Config is null && common.Set.Count == 0) return stored;
-        RunConfig wanted = ConfigBinder.Load<RunConfig>(common.Config ?? directory.ConfigPath, common.Set);
-        // The directory is named on the command line; where the file says it lies does not matter.
-        if (common.Config is not null) wanted = wanted with { Output = stored.Output };
+        RunConfig wanted = common.Config is { } file
+            // The directory is named on the command line; where the file says it lies does not matter.
+            ? ConfigBinder.Load<RunConfig>(file, common.Set) with { Output = stored.Output }
+            : ConfigBinder.Load<RunConfig>(directory.ConfigPath, [.. directory.ReadManifest().Changes.SelectMany(c => c.Set), .. common.Set]);
         string[] unsafeChanges = [.. ConfigDifference.Between(stored, wanted).Where(d => !d.IsSafeToChange).Select(d => $"{d.Key} was {d.Left ?? "absent"} and would become {d.Right ?? "absent"}; it cannot change within a run. Begin a new run.")];
         return unsafeChanges.Length == 0 ? wanted : throw new ConfigurationException(unsafeChanges);
     }

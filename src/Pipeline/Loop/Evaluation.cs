@@ -30,12 +30,12 @@ public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score,
         FileErrors.Writing(folder, () => Durable.CreateFolder(folder));
         if (work.Find(rollouts, policy) is null)
         {
-            SamplingOptions sampling = Sampling.Of(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };
+            SamplingOptions sampling = StageOptions.Sampling(config, Address) with { SamplesPerPrompt = config.Evaluation.SamplesPerPrompt };
             generation.Run(PromptFile.Read(config.Evaluation.Prompts, config.Generation.PromptColumn), sampling, rollouts, null, cancellation);
             work.Add(rollouts, policy, 0);
         }
 
-        scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
+        scoring.Run(StageOptions.Scoring(config, rollouts, scored), null, cancellation);
         return Of([.. ScoredFile.Read(scored)]);
     }
 
@@ -47,32 +47,4 @@ public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score,
         return new Evaluation(rows, mean, error, RolloutStatistics.KlPerToken(rows), RolloutStatistics.Distinct(rows.Select(r => r.Rollout.ResponseTokens), 2),
             rows.Average(r => r.Rollout.ResponseTokens.Length));
     }
-}
-
-/// <summary>From the configuration to the stages' own options; the loop and anyone who repeats it by hand use the same.</summary>
-public static class Sampling
-{
-    public static SamplingOptions Of(RunConfig config, int iteration) => new()
-    {
-        SamplesPerPrompt = config.Generation.SamplesPerPrompt,
-        MaxNewTokens = config.Generation.MaxNewTokens,
-        MinNewTokens = config.Generation.MinNewTokens,
-        Temperature = config.Generation.Temperature,
-        TopK = config.Generation.TopK,
-        TopP = config.Generation.TopP,
-        MinP = config.Generation.MinP,
-        RepetitionPenalty = config.Generation.RepetitionPenalty,
-        Greedy = config.Generation.Greedy,
-        ForbiddenTokens = config.Generation.ForbiddenTokens,
-        StopStrings = config.Generation.StopStrings,
-        BatchSize = config.Generation.BatchSize,
-        PartResponses = config.Generation.PartResponses,
-        Seed = config.Seed,
-        Iteration = iteration,
-    };
-
-    public static ScoringJob Scoring(RunConfig config, string input, string output) => new()
-    {
-        Input = input, Output = output, BatchTokens = config.Scoring.BatchTokens, Temperature = config.Generation.Temperature, Threads = config.Threads,
-    };
 }

@@ -32,11 +32,8 @@ public sealed class HealthCheck(RunConfig config)
         return due;
     }
 
-    /// <summary>Takes the iterations that were done before, without telling anything again.</summary>
-    public void Remember(IEnumerable<MetricRow> rows)
-    {
-        foreach (MetricRow row in rows) Look(row.Iteration, row.Values);
-    }
+    /// <summary>Takes the iterations that were done before, without telling anything again; gives the warnings that were due then.</summary>
+    public IReadOnlyList<string> Remember(IEnumerable<MetricRow> rows) => [.. rows.SelectMany(row => Look(row.Iteration, row.Values))];
 
     private IEnumerable<(string Kind, string Text)> Findings(IReadOnlyDictionary<string, double> row)
     {

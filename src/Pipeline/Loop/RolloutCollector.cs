@@ -39,7 +39,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
         _hashes.Clear();
         (_tokens, _generationSeconds, _scoringSeconds) = (0, 0, 0);
         FileErrors.Writing(paths.Folder, () => Durable.CreateFolder(paths.Folder));
-        SamplingOptions sampling = Sampling.Of(config, iteration);
+        SamplingOptions sampling = StageOptions.Sampling(config, iteration);
         List<Prompt> prompts = schedule.Of(iteration);
         var rows = new List<ScoredRollout>(Draw(prompts, sampling, paths.Folder, "", work, cancellation));
         string scored = paths.Scored;
@@ -105,7 +105,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
         {
             place.Enter(sampling.Iteration, RunPlace.Scoring, "while responses were scored; those drawn are kept");
             long start = Stopwatch.GetTimestamp();
-            scoring.Run(Sampling.Scoring(config, rollouts, scored), null, cancellation);
+            scoring.Run(StageOptions.Scoring(config, rollouts, scored), null, cancellation);
             judged = Finished(work, scored, drawn.Sha256, start);
         }
         else

@@ -27,30 +27,39 @@ public sealed class RunLoop : IDisposable
     private readonly RunPlace _place = new();
     private readonly IReadOnlyList<OutsideReward> _outside;
     private readonly List<MetricRow> _rows = [];
-    private readonly List<string> _warnings = [];
+    private readonly RunWarnings _warnings;
+    private readonly StepsBack _stepsBack;
+    private readonly WeightHandOver _handOver;
+    private readonly RunEvaluations _evaluations;
     private PolicySession _session;
-    private WeightHandOver? _handOver;
     private IterationKeeper? _keeper;
-    private int _stepsBack;
-    private long _tokensTotal;
 
-    private RunLoop(RunConfig config, RunDirectory run, ResumePoint from, IReadOnlyList<OutsideReward>? outside)
+    private RunLoop(RunConfig config, RunDirectory run, ResumePoint from, RunWarnings warnings, IReadOnlyList<OutsideReward>? outside)
     {
         int finished = from.Iteration;
-        (_config, _run, Finished, _outside) = (config, run, finished, outside ?? []);
-        Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
-        _health = new HealthCheck(config);
-        _rows.AddRange(from.Rows);
-        if (_rows.Count > 0) _tokensTotal = (long)_rows[^1].Values.GetValueOrDefault("tokens/total");
-        _health.Remember(_rows);
-        _models = RunModels.Prepare(config, run);
-        _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
-        if (finished > 0) RestorePolicy();
-        _rewardTraining = RewardTraining.Open(config, run, _models, _rows, finished, mayRepair: true);
-        _scoring = new ScoringStage(_rewardTraining?.Rewards ?? _models.Rewards, _models.Reference, config.Threads, _outside);
-        _generation = GenerationStage.Open(CurrentPolicy, config.Generation.Engine, config.Threads);
-        _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference, _place);
-        Log.WarningTold += _warnings.Add;
+        (_config, _run, Finished, _warnings, _outside) = (config, run, finished, warnings, outside ?? []);
+        try
+        {
+            Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
+            _health = new HealthCheck(config);
+            _rows.AddRange(from.Rows);
+            foreach (string warning in _health.Remember(_rows)) warnings.Add(warning);
+            _stepsBack = new StepsBack(config, run);
+            _models = RunModels.Prepare(config, run);
+            _session = PolicySession.Open(config, finished == 0 ? null : run.Checkpoint(finished));
+            if (finished > 0) RestorePolicy();
+            _rewardTraining = RewardTraining.Open(config, run, _models, _rows, finished, mayRepair: true);
+            _scoring = new ScoringStage(_rewardTraining?.Rewards ?? _models.Rewards, _models.Reference, config.Threads, _outside);
+            _generation = GenerationStage.Open(CurrentPolicy, config.Generation.Engine, config.Threads);
+            _handOver = new WeightHandOver(_generation.Engine, config.Device);
+            _evaluations = new RunEvaluations(config, run, _generation, _scoring, _rewardTraining);
+            _collector = new RolloutCollector(config, _generation, _scoring, new PromptSchedule(prompts, config.Generation.PromptsPerIteration, config.Seed), _models.Reference, _place);
+        }
+        catch
+        {
+            Dispose(); // of what was opened before the part that failed
+            throw;
+        }
     }
 
     /// <summary>Iterations done.</summary>
@@ -62,7 +71,8 @@ public sealed class RunLoop : IDisposable
     /// <param name="config">Of the run.</param>
     /// <param name="run">New, open for writing.</param>
     /// <param name="outside">Rewards from outside.</param>
-    public static RunLoop Begin(RunConfig config, RunDirectory run, IReadOnlyList<OutsideReward>? outside = null) => new(config, run, new ResumePoint(0, [], false), outside);
+    public static RunLoop Begin(RunConfig config, RunDirectory run, IReadOnlyList<OutsideReward>? outside = null) =>
+        new(config, run, new ResumePoint(0, [], false), new RunWarnings(run), outside);
 
     /// <summary>
     /// Goes on after the newest whole checkpoint, with what an interrupted process had finished of the next iteration; what else lies beyond is removed and made again.
@@ -75,14 +85,23 @@ public sealed class RunLoop : IDisposable
     public static RunLoop Resume(RunConfig config, RunDirectory run, bool restart = false, IReadOnlyList<OutsideReward>? outside = null)
     {
         ResumePoint.CheckInputs(config, run.ReadManifest(), outside);
-        ResumePoint from = ResumePoint.Find(run, config, restart);
-        from.RestoreMetrics(run);
-        ResumePoint.RemoveAfter(run, from.Iteration);
-        if (from.Iteration < config.Iterations) WholeFolder.Remove(EvaluationFolder(run, "after"));
-        var loop = new RunLoop(config, run, from, outside);
-        // A run that was killed while it removed old checkpoints.
-        Retention.Prune(run, config, loop._rows, from.Iteration);
-        return loop;
+        var warnings = new RunWarnings(run); // what is found damaged belongs to the report too
+        try
+        {
+            ResumePoint from = ResumePoint.Find(run, config, restart);
+            run.RecordChanges(from.Iteration, config);
+            from.RestoreMetrics(run);
+            ResumePoint.RemoveAfter(run, from.Iteration);
+            if (from.Iteration < config.Iterations) WholeFolder.Remove(RunEvaluations.Folder(run, "after"));
+            // A run that was killed while it removed old checkpoints.
+            Retention.Prune(run, config, from.Rows, from.Iteration);
+            return new RunLoop(config, run, from, warnings, outside);
+        }
+        catch
+        {
+            warnings.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Runs what is left and writes the report.</summary>
@@ -97,26 +116,23 @@ public sealed class RunLoop : IDisposable
         {
             _checkpoints.Wait();
             string where = _keeper?.Kept is { } kept ? $"in iteration {Finished + 1}, {kept}, checkpointed" : _place.Text;
-            throw new InterruptedException($"Stopped {where}; {Safe} Go on with: {ResumeCommand}");
+            throw new InterruptedException($"Stopped {where}; {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}");
         }
         catch (EngineException error)
         {
-            throw new EngineException($"{error.Message} {Safe} Go on with: {ResumeCommand}", error);
+            throw new EngineException($"{error.Message} {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}", error);
         }
         catch (BadDataException error)
         {
-            throw new BadDataException($"{error.Message} {Safe} Go on with: {ResumeCommand}", error);
+            throw new BadDataException($"{error.Message} {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}", error);
         }
     }
 
     /// <summary>Counts checkpoints, not iterations: the last one may be the very file that could not be written.</summary>
-    private string Safe
+    private string WaitAndTellWhatIsSafe()
     {
-        get
-        {
-            _checkpoints.Dispose(); // waits, and tells a failure
-            return $"{Math.Min(Finished, _run.FinishedCheckpoints().DefaultIfEmpty(0).Max())} of {_config.Iterations} iterations are safe.";
-        }
+        _checkpoints.Dispose(); // waits, and tells a failure
+        return $"{Math.Min(Finished, _run.FinishedCheckpoints().DefaultIfEmpty(0).Max())} of {_config.Iterations} iterations are safe.";
     }
 
     private string ResumeCommand => OutsideRewards.ResumeCommand(_run.Root, _outside.Select(o => o.Argument));
@@ -124,7 +140,7 @@ public sealed class RunLoop : IDisposable
     private RunOutcome RunAll(CancellationToken cancellation)
     {
         _place.Text = "in the evaluation before the first iteration";
-        Evaluation? before = Judge("before", _models.Policy, cancellation);
+        Evaluation? before = _evaluations.Judge("before", _models.Policy, CurrentPolicy, goesOn: Finished < _config.Iterations, cancellation);
         using var metrics = new MetricsWriter(_run.MetricsPath, keepThrough: Finished);
         using var board = new TensorBoardWriter(_run.TensorBoardFolder);
         var table = new IterationTable(IterationTable.Default);
@@ -143,11 +159,11 @@ public sealed class RunLoop : IDisposable
                     board.Write(i, row);
                     Finish(i, row);
                     table.Print(i, row);
-                    _stepsBack = 0;
+                    _stepsBack.Times = 0;
                 }
-                catch (NumericalException error) when (_stepsBack < _config.Recovery.StepsBack)
+                catch (NumericalException error) when (_stepsBack.AreLeft)
                 {
-                    StepBack(i, ++_stepsBack, error);
+                    StepBack(i, error);
                 }
                 catch (NumericalException error)
                 {
@@ -161,10 +177,10 @@ public sealed class RunLoop : IDisposable
         RunPlace.Tell(Finished, RunPlace.End);
         _place.Text = "before the final evaluation was done";
         SaveFinal();
-        Evaluation? after = Judge("after", _run.FinalPolicyFolder, cancellation);
-        if (after is not null) _rewardTraining?.JudgeWithLast(_scoring, cancellation);
+        Evaluation? after = _evaluations.Judge("after", _run.FinalPolicyFolder, CurrentPolicy, goesOn: false, cancellation);
+        if (after is not null) _evaluations.JudgeWithLastReward(cancellation);
         WholeFolder.Remove(_run.UnfinishedFolder);
-        var outcome = new RunOutcome(_config, _run, before, after, _warnings);
+        var outcome = new RunOutcome(_config, _run, before, after, _warnings.Texts);
         outcome.WriteReport();
         return outcome;
     }
@@ -181,7 +197,7 @@ public sealed class RunLoop : IDisposable
         long afterOptimization = Stopwatch.GetTimestamp();
         _place.Enter(i, RunPlace.Export, "while its policy was exported");
         ExportedPolicy exported = _session.ExportPolicy(paths.Policy);
-        GiveToEngine(PolicyFolder.Open(paths.Policy));
+        _handOver.Give(_session.Policy, PolicyFolder.Open(paths.Policy));
 
         Dictionary<string, double> row = trained.ToDictionary();
         foreach ((string name, double value) in RolloutStatistics.Of(rows).Concat(exported.ToDictionary())) row[name] = value;
@@ -191,24 +207,13 @@ public sealed class RunLoop : IDisposable
             foreach ((string name, double value) in TrainReward(_rewardTraining, i, rows, paths, cancellation)) row[name] = value;
         }
 
-        _tokensTotal += drawn.Tokens;
-        row["tokens/total"] = _tokensTotal;
-        double optimization = Seconds(afterScoring, afterOptimization), generation = drawn.GenerationSeconds;
-        row["time/generation_seconds"] = generation;
-        row["time/scoring_seconds"] = drawn.ScoringSeconds;
-        row["time/optimization_seconds"] = optimization;
-        row["time/generation_tokens_per_second"] = drawn.Tokens / generation;
-        row["time/optimization_tokens_per_second"] = rows.Sum(r => (long)r.Rollout.PromptTokens.Length + r.Rollout.ResponseTokens.Length) * _config.Method.Epochs / optimization;
+        IterationRow.AddStages(row, _config, _rows, drawn, Seconds(afterScoring, afterOptimization));
         long checkpoint = Stopwatch.GetTimestamp();
         _place.Enter(i, RunPlace.Checkpoint, "while its checkpoint was taken");
         _checkpoints.Wait();
         _session.TakeSnapshot(_snapshot);
-        row["time/checkpoint_seconds"] = Seconds(checkpoint, Stopwatch.GetTimestamp());
-        row["time/checkpoint_write_seconds"] = _checkpoints.Seconds;
-        row["time/iteration_seconds"] = Seconds(started, Stopwatch.GetTimestamp());
-        row["time/checkpoint_share"] = row["time/checkpoint_seconds"] / row["time/iteration_seconds"];
-        using var process = Process.GetCurrentProcess();
-        (row["time/memory_bytes"], row["time/peak_memory_bytes"]) = (process.WorkingSet64, process.PeakWorkingSet64);
+        long end = Stopwatch.GetTimestamp();
+        IterationRow.AddEnd(row, Seconds(checkpoint, end), _checkpoints.Seconds, Seconds(started, end));
         foreach (string warning in _health.Look(i, row)) Log.Warning(warning);
         return row;
     }
@@ -217,7 +222,7 @@ public sealed class RunLoop : IDisposable
         int i, CollectedRollouts drawn, string trajectories, UnfinishedWork work, ProgressReport progress, long stepsEach, CancellationToken cancellation)
     {
         _place.Enter(i, RunPlace.Optimization, "before its first minibatch");
-        var keeper = new IterationKeeper(work.Checkpoint, i, drawn.Hash, TimeSpan.FromMinutes(_config.CheckpointMinutes), _withinSnapshot) { StepsBack = _stepsBack };
+        var keeper = new IterationKeeper(work.Checkpoint, i, drawn.Hash, TimeSpan.FromMinutes(_config.CheckpointMinutes), _withinSnapshot) { StepsBack = _stepsBack.Times };
         _keeper = keeper;
         long stepsDone = 0;
         try
@@ -229,13 +234,13 @@ public sealed class RunLoop : IDisposable
                 RunPlace.Tell(i, $"minibatch {done} of {planned}");
             }, cancellation, drawn.Others, keeper);
             progress.Advance(stepsEach - stepsDone);
-            _stepsBack = keeper.StepsBack;
+            _stepsBack.Times = keeper.StepsBack;
             return trained;
         }
         catch (NumericalException)
         {
             // A process that was interrupted may have stepped back already.
-            (_stepsBack, _keeper) = (keeper.StepsBack, null);
+            (_stepsBack.Times, _keeper) = (keeper.StepsBack, null);
             throw;
         }
     }
@@ -252,25 +257,6 @@ public sealed class RunLoop : IDisposable
             _session.KeepTrained(_keeper);
             throw;
         }
-    }
-
-    /// <summary>The engine goes on with the trained weights: from the trainer's memory, or from the folder where it takes none. The hash is the folder's.</summary>
-    private void GiveToEngine(PolicyFolder exported)
-    {
-        IRolloutEngine engine = _generation.Engine;
-        if (!engine.TakesWeights || _config.Device != "cpu")
-        {
-            engine.Reopen(exported);
-            return;
-        }
-
-        if (_handOver?.Policy != _session.Policy)
-        {
-            _handOver?.Dispose();
-            _handOver = new WeightHandOver(_session.Policy);
-        }
-
-        engine.UpdateWeights(_handOver.Now(), Task.Run(exported.Hash));
     }
 
     /// <summary>Called when the metrics are on disk: seals the iteration, writes its checkpoint, removes what is no longer needed to go on.</summary>
@@ -290,22 +276,13 @@ public sealed class RunLoop : IDisposable
         if (!_config.BackgroundCheckpoints) _checkpoints.Wait();
     }
 
-    /// <summary>
-    /// Back to the last checkpoint with a lower learning rate. Nothing about it is stored until the iteration succeeds: a run that is killed
-    /// here fails, steps back and succeeds again in the same way.
-    /// </summary>
-    private void StepBack(int i, int times, NumericalException error)
+    private void StepBack(int i, NumericalException error)
     {
-        double factor = Math.Pow(_config.Recovery.LearningRateFactor, times);
-        Log.Warning($"iteration {i} failed: {error.Message} Stepping back to {(Finished == 0 ? "the start" : $"checkpoint {Finished}")} with {factor:G4} of its learning rate (attempt {times} of {_config.Recovery.StepsBack}).");
         _checkpoints.Wait();
         _session.Dispose();
-        _session = PolicySession.Open(_config, Finished == 0 ? null : _run.Checkpoint(Finished));
-        _session.ScaleLearningRate(factor);
+        _session = _stepsBack.Take(i, Finished, error);
         _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
-        WholeFolder.Remove(UnfinishedWork.Open(_run.Unfinished(i), "").Checkpoint);
         _rewardTraining?.ReturnTo(_rows, Finished, _scoring);
-        ResumePoint.RemoveAfter(_run, Finished);
     }
 
     /// <summary>The last policy folder was removed or damaged, but the checkpoint has its weights: it is exported again, to the same bytes.</summary>
@@ -325,42 +302,17 @@ public sealed class RunLoop : IDisposable
         FolderSeal.Write(_run.FinalWeightsFolder);
     }
 
-    private static string EvaluationFolder(RunDirectory run, string name) => Path.Combine(run.Root, "evaluation", name);
-
-    private Evaluation? Judge(string name, string policy, CancellationToken cancellation)
-    {
-        if (_config.Evaluation.Prompts.Length == 0) return null;
-        string folder = EvaluationFolder(_run, name), file = Path.Combine(folder, "scored.parquet");
-        var work = UnfinishedWork.Open(Path.Combine(_run.UnfinishedFolder, $"evaluation-{name}"), folder);
-        Evaluation evaluation;
-        if (File.Exists(file) && FolderSeal.Problems(folder).Count == 0)
-        {
-            evaluation = Evaluation.Of([.. ScoredFile.Read(file)]);
-        }
-        else
-        {
-            bool isOpen = policy == CurrentPolicy;
-            if (!isOpen) _generation.Engine.Reopen(PolicyFolder.Open(policy));
-            using IDisposable? first = _rewardTraining?.JudgeWithFirst(_scoring);
-            evaluation = Evaluation.Run(_config, _generation, _scoring, folder, work, cancellation);
-            FolderSeal.Write(folder);
-            if (!isOpen && Finished < _config.Iterations) _generation.Engine.Reopen(PolicyFolder.Open(CurrentPolicy));
-        }
-
-        work.Remove();
-        return evaluation;
-    }
-
     private static double Seconds(long from, long to) => Stopwatch.GetElapsedTime(from, to).TotalSeconds;
 
+    // A constructor that failed leaves later parts null.
     public void Dispose()
     {
-        Log.WarningTold -= _warnings.Add;
+        _warnings.Dispose();
         _checkpoints.Dispose();
         _handOver?.Dispose();
-        _generation.Dispose();
-        _scoring.Dispose();
+        _generation?.Dispose();
+        _scoring?.Dispose();
         _rewardTraining?.Dispose();
-        _session.Dispose();
+        _session?.Dispose();
     }
 }

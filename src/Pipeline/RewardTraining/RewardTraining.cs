@@ -22,23 +22,26 @@ public sealed class RewardTraining : IDisposable
     private readonly IReadOnlyList<RewardSourceConfig> _rewards;
     private RewardContinuation? _continuation;
     private IReadOnlyList<RewardExample> _anchors = [];
-    private double _limit = double.NaN;
+    private readonly NegativeSelection _selection;
     private double _accuracyFirst = double.NaN;
-    private int _current;
     private int _loaded = -1;
 
     private RewardTraining(RunConfig config, RunDirectory run, RunModels models, int current)
     {
-        (_config, _run, _current) = (config, run, current);
+        (_config, _run, Current) = (config, run, current);
         _source = RewardTrainingCheck.Trained(config);
         _rewards = models.Rewards;
+        _selection = new NegativeSelection(config.RewardTraining, run);
         _first = models.Rewards[config.Scoring.Rewards.ToList().IndexOf(_source)] with { Name = _source.ColumnName };
     }
 
     private RewardTrainingConfig Section => _config.RewardTraining;
 
+    /// <summary>The iteration whose reward model is in use; 0: the one that the run began with.</summary>
+    public int Current { get; private set; }
+
     /// <summary>The run's rewards, with the trained one as it is now.</summary>
-    public IReadOnlyList<RewardSourceConfig> Rewards => [.. _rewards.Select(r => r.ColumnName == _first.ColumnName ? Of(_current) : r)];
+    public IReadOnlyList<RewardSourceConfig> Rewards => [.. _rewards.Select(r => r.ColumnName == _first.ColumnName ? Of(Current) : r)];
 
     /// <summary>The reward model of a run after so many iterations; null where none is trained.</summary>
     /// <param name="config">Of the run.</param>
@@ -69,7 +72,7 @@ public sealed class RewardTraining : IDisposable
     public Dictionary<string, double> After(int iteration, IReadOnlyList<ScoredRollout> rows, IterationPaths paths, ScoringStage? scoring, CancellationToken cancellation)
     {
         long started = Stopwatch.GetTimestamp();
-        List<Negative> found = Select(iteration, rows);
+        List<Negative> found = _selection.Of(iteration, rows);
         IReadOnlyList<Negative> before = iteration == 1 ? [] : NegativesFile.Read(_run.Iteration(iteration - 1).Negatives);
         List<Negative> negatives = NegativesFile.Merge(before, found, _source.Input == RewardInput.Response, Section.MaxNegatives, _config.Seed);
         NegativesFile.Write(paths.Negatives, negatives);
@@ -79,7 +82,7 @@ public sealed class RewardTraining : IDisposable
             foreach ((string name, double value) in Train(iteration, paths, cancellation)) metrics[name] = value;
             if (metrics[RewardHistory.Accepted] == 1)
             {
-                _current = _loaded = iteration;
+                Current = _loaded = iteration;
                 scoring?.ReplaceReward(Of(iteration, paths));
             }
         }
@@ -92,63 +95,10 @@ public sealed class RewardTraining : IDisposable
     public void ReturnTo(IEnumerable<MetricRow> rows, int finished, ScoringStage scoring)
     {
         int then = RewardHistory.CurrentAt(rows, finished);
-        if (then == _current) return;
-        _current = then;
+        if (then == Current) return;
+        Current = then;
         scoring.ReplaceReward(Of(then));
     }
-
-    /// <summary>Held-out responses are judged before and after by one measure: the reward model that the run began with, until this is disposed of.</summary>
-    public IDisposable? JudgeWithFirst(ScoringStage scoring)
-    {
-        if (_current == 0) return null;
-        scoring.ReplaceReward(_first);
-        return new Return(() => scoring.ReplaceReward(Of(_current)));
-    }
-
-    /// <summary>What the reward model as it is at the end says of the held-out responses before and after: <c>evaluation/retrained/</c>.</summary>
-    public void JudgeWithLast(ScoringStage scoring, CancellationToken cancellation)
-    {
-        if (_current == 0) return;
-        string evaluation = Path.Combine(_run.Root, "evaluation"), folder = Path.Combine(evaluation, "retrained");
-        FileErrors.Writing(folder, () => Durable.CreateFolder(folder));
-        double Mean(string name)
-        {
-            string output = Path.Combine(folder, name + ".parquet");
-            scoring.Run(Sampling.Scoring(_config, Path.Combine(evaluation, name, "rollouts.parquet"), output), null, cancellation);
-            return ScoredFile.Read(output).Select(r => r.Scores.Rewards.GetValueOrDefault(_first.ColumnName, double.NaN)).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
-        }
-
-        double before = Mean("before"), after = Mean("after");
-        FolderSeal.Write(folder);
-        Log.Info(string.Create(CultureInfo.InvariantCulture, $"by the reward model as it was trained last (iteration {_current}): mean {_first.ColumnName} {before:0.000} before, {after:0.000} after; the model: {_run.Iteration(_current).RewardWeights}"));
-    }
-
-    private List<Negative> Select(int iteration, IReadOnlyList<ScoredRollout> rows)
-    {
-        ScoredRollout[] judged = [.. rows.Where(r => r.Rollout.ResponseTokens.Length > 0 && r.Rollout.Response.Length > 0 && r.Scores.ReferenceLogprobs is not null && r.Scores.Rewards.ContainsKey(Section.Reward))];
-        double[] rewards = [.. judged.Select(r => r.Scores.Rewards[Section.Reward])], logProbs = [.. judged.Select(Mean)];
-        double limit = Section.BottomOf == LikelihoodBaseline.Iteration ? AdversarialSelection.Limit(logProbs, Section.BottomShare) : LimitOfFirst(iteration, logProbs);
-        return
-        [
-            .. AdversarialSelection.Select(rewards, logProbs, Section.TopShare, limit).Select(i => new Negative(
-                iteration, judged[i].Rollout.PromptId, judged[i].Rollout.SampleId, AsRead(judged[i].Rollout.Prompt), AsRead(judged[i].Rollout.Response), rewards[i], logProbs[i])),
-        ];
-    }
-
-    // The first iteration's responses were drawn by the policy as it came: what counts as unlikely is told by them for the whole run.
-    private double LimitOfFirst(int iteration, double[] logProbs)
-    {
-        if (!double.IsNaN(_limit)) return _limit;
-        double[] first = iteration == 1
-            ? logProbs
-            : [.. ScoredFile.Read(Path.Combine(_run.Iteration(1).Folder, "scored*.parquet")).Where(r => r.Scores.ReferenceLogprobs is { Length: > 0 } && r.Rollout.Response.Length > 0 && r.Scores.Rewards.ContainsKey(Section.Reward)).Select(Mean)];
-        return _limit = AdversarialSelection.Limit(first, Section.BottomShare);
-    }
-
-    // As RewardModel reads texts: the tokenizer takes no zero byte.
-    private static string AsRead(string text) => text.Replace('\0', '\uFFFD');
-
-    private static double Mean(ScoredRollout row) => row.Scores.ReferenceLogprobs!.Average(p => (double)p);
 
     private Dictionary<string, double> Train(int iteration, IterationPaths paths, CancellationToken cancellation)
     {
@@ -211,30 +161,26 @@ public sealed class RewardTraining : IDisposable
             _loaded = 0;
         }
 
-        if (_loaded != _current) _continuation.Reload(_current == 0 ? _source.Model : _run.Iteration(_current).RewardWeights);
-        _loaded = _current;
+        if (_loaded != Current) _continuation.Reload(Current == 0 ? _source.Model : _run.Iteration(Current).RewardWeights);
+        _loaded = Current;
         return _continuation;
     }
 
-    private RewardSourceConfig Of(int iteration) => iteration == 0 ? _first : Of(iteration, _run.Iteration(iteration));
+    /// <summary>The reward with the model as it was trained in an iteration; 0: as the run began with it.</summary>
+    public RewardSourceConfig Of(int iteration) => iteration == 0 ? _first : Of(iteration, _run.Iteration(iteration));
 
     private RewardSourceConfig Of(int iteration, IterationPaths paths) => iteration == 0 ? _first : _first with { Model = paths.Reward };
 
     private void CheckCurrent(bool mayRepair)
     {
-        if (_current == 0) return;
-        IterationPaths paths = _run.Iteration(_current);
+        if (Current == 0) return;
+        IterationPaths paths = _run.Iteration(Current);
         if (FolderSeal.Problems(paths.Reward) is not { Count: > 0 } damage) return;
-        if (!mayRepair) throw new BadDataException($"The exported reward model of iteration {_current} is damaged: {damage[0].TrimEnd('.')}. 'rlhf resume' makes it again from its weights.");
-        Log.Warning($"the exported reward model of iteration {_current} is damaged ({damage[0].TrimEnd('.')}); it is exported again from its weights.");
+        if (!mayRepair) throw new BadDataException($"The exported reward model of iteration {Current} is damaged: {damage[0].TrimEnd('.')}. 'rlhf resume' makes it again from its weights.");
+        Log.Warning($"the exported reward model of iteration {Current} is damaged ({damage[0].TrimEnd('.')}); it is exported again from its weights.");
         ModelExport.Folder(paths.RewardWeights, paths.Reward);
         FolderSeal.Write(paths.Reward);
     }
 
     public void Dispose() => _continuation?.Dispose();
-
-    private sealed class Return(Action end) : IDisposable
-    {
-        public void Dispose() => end();
-    }
 }

@@ -214,6 +214,23 @@ public sealed class RewardDataTests : FolderTest
         Assert.That(() => RewardModelStage.Run(config with { Calibrate = true }, default), Throws.TypeOf<ConfigurationException>());
     }
 
+    /// <summary>A process that died after the end was written writes it again: gain and bias are applied to what was trained, not twice.</summary>
+    [Test]
+    public void TheEndMayBeWrittenTwice()
+    {
+        var config = new RewardModelConfig { Objective = RewardObjective.Regression, Output = At("twice"), Threads = 1 };
+        using LlamaModel trained = LlamaModel.Create(Tiny.Config with { Head = ModelHead.Scalar, RewardGain = 2, RewardBias = 0.5 }, 3);
+        trained.Save(config.Output);
+        for (int time = 0; time < 2; time++)
+        {
+            using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, null, c => RewardFinish.AsTrained(c, trained.Config));
+            using var trainer = new RewardModelTrainer(saved, config);
+            RewardFinish.Save(config, saved, trainer, _tokenizer, (Mean: 4, Deviation: 8), 1, default);
+            LlamaConfig now = LlamaConfig.Load(config.Output);
+            Assert.That((now.RewardGain, now.RewardBias, now.RewardTemperature), Is.EqualTo((16.0, 8.0, 8.0)), "8 · (2 s + 0.5) + 4 = 16 s + 8");
+        }
+    }
+
     /// <summary>A trunk gets the configured head; a reward model keeps its own; both remember how long the texts were.</summary>
     [Test]
     public void PoolingIsThatOfTheConfigurationOrOfTheRewardModel([Values("last", "mean")] string pooling)

@@ -9,7 +9,7 @@ namespace Rlhf.Optimization.Tests;
 public sealed class TrainingCheckpointTests : FolderTest
 {
     [Test]
-    public void AStateThatIsSealedAndWrongBeginsAnewAndTouchesNothing(
+    public void AStateThatIsSealedAndWrongIsToldAndTouchesNothing(
         [Values("null", "{}", "[", """{"Position": {"Done": -1}}""", """{"Position": {"Done": 3}, "Numbers": {}, "Steps": {}, "Inputs": {}}""", """{"Position": {"Done": 3}, "Numbers": {"n": [1]}, "Steps": {}, "Inputs": {}}""")] string state)
     {
         double[] numbers = [1, 2];
@@ -19,18 +19,19 @@ public sealed class TrainingCheckpointTests : FolderTest
         Assert.That(checkpoint.Read()?.Done, Is.EqualTo(3));
         Assert.That(numbers, Is.EqualTo(new double[] { 11, 2 }));
 
-        File.WriteAllText(Path.Combine(checkpoint.Folder, "state.json"), state);
-        FolderSeal.Write(checkpoint.Folder);
-        Assert.That(checkpoint.Read(), Is.Null);
+        string folder = Path.Combine(checkpoint.Folder, "000003");
+        File.WriteAllText(Path.Combine(folder, "state.json"), state);
+        FolderSeal.Write(folder);
+        Assert.That(checkpoint.Read, Throws.TypeOf<BadDataException>().With.Message.Contains("no whole checkpoint is left"));
         Assert.That(numbers, Is.EqualTo(new double[] { 11, 2 }), "untouched");
     }
 
     [Test]
-    public void WeightsOfAnotherSizeBeginAnew()
+    public void WeightsOfAnotherSizeAreTold()
     {
         using Tensor four = zeros(4), five = ones(5);
         Checkpoint(four, () => [1, 2], _ => { }).Write(new TrainingPosition(3, 0.5, 10, 1, 1));
-        Assert.That(Checkpoint(five, () => [1, 2], _ => { }).Read(), Is.Null);
+        Assert.That(Checkpoint(five, () => [1, 2], _ => { }).Read, Throws.TypeOf<BadDataException>().With.Message.Contains("weights.safetensors has no such tensor weights"));
         Assert.That(five.sum().item<float>(), Is.EqualTo(5));
     }
 

@@ -12,7 +12,7 @@ namespace Rlhf.Optimization.Tests;
 [NonParallelizable] // listens to the console
 public sealed class TrainingResumeTests : FolderTest
 {
-    public enum Training { Sft, RewardModel, Dpo, Kto, Rft, Ilql }
+    public enum Training { Sft, RewardModel, Regression, Dpo, Kto, Rft, Ilql }
 
     private static readonly OptimizerConfig Optimizer = new() { LearningRate = 1e-2, WarmupSteps = 2 };
 
@@ -50,6 +50,13 @@ public sealed class TrainingResumeTests : FolderTest
                     {
                         Model = At("model"), Data = [At("texts.jsonl")], HeldOutData = [At("texts.jsonl")], MaxLength = 16, MicroBatchTokens = 32, Dropout = 0.3, TokenNoise = 0.1, CropMin = 3, CropShare = 0.5, AdversarialEpsilon = 0.1,
                         Calibrate = true,
+                    }), cancellation);
+                break;
+            case Training.Regression:
+                RewardModelStage.Run(
+                    Common(new RewardModelConfig
+                    {
+                        Objective = RewardObjective.Regression, Model = At("model"), Data = [At("texts.jsonl")], HeldOutData = [At("texts.jsonl")], MaxLength = 16, NormalizeLabels = true,
                     }), cancellation);
                 break;
             case Training.Dpo:
@@ -110,30 +117,76 @@ public sealed class TrainingResumeTests : FolderTest
         Assert.That(Listen(null, () => Run(Training.Sft, "parts", default)), Does.Not.Contain("going on"));
     }
 
+    /// <summary>Killed when all is saved but the checkpoint not yet removed: what comes after the last step is done again, to the same bytes.</summary>
     [Test]
-    public void ADamagedCheckpointIsToldAndTheTrainingBeginsAnew()
+    public void ADeathAtTheEndGoesOnToTheSameBytes([Values(Training.RewardModel, Training.Regression)] Training training)
     {
-        Listen(null, () => Run(Training.Sft, "whole", default));
-        StopAtThree();
-        string weights = Path.Combine(At("parts"), "sft.checkpoint", "weights.safetensors");
-        byte[] bytes = File.ReadAllBytes(weights);
-        bytes[^5] ^= 4;
-        File.WriteAllBytes(weights, bytes);
-        var warnings = new List<string>();
-        Log.Writer = TextWriter.Null;
-        Log.WarningTold += warnings.Add;
-        string told = Listen(null, () => Run(Training.Sft, "parts", default));
-        Log.WarningTold -= warnings.Add;
-        Log.Writer = Console.Error;
-        Assert.That(warnings.Single(), Does.Contain("damaged").And.Contain("weights.safetensors"));
-        Assert.That(told, Does.Not.Contain("going on"));
+        Listen(null, () => Run(training, "whole", default));
+        Assert.Throws<TimeoutException>(() => Listen(line => { if (line.StartsWith("saved model", StringComparison.Ordinal)) throw new TimeoutException(); }, () => Run(training, "parts", default, 1e-12)));
+        Assert.That(Listen(null, () => Run(training, "parts", default, 1e-12)), Does.Contain("going on after step "));
         Same("parts");
     }
 
-    private void StopAtThree()
+    /// <summary>The checkpoint before the newest stays: it is gone on from, aloud, where the newest is damaged. Where both are, nothing begins anew by itself.</summary>
+    [Test]
+    public void ADamagedCheckpointFallsBackToTheOneBefore()
+    {
+        Listen(null, () => Run(Training.Sft, "whole", default));
+        StopAtThree(1e-12);
+        string checkpoints = Path.Combine(At("parts"), "sft.checkpoint");
+        Assert.That(Directory.GetDirectories(checkpoints).Select(Path.GetFileName).Order(), Is.EqualTo(new[] { "000002", "000003" }));
+        Flip(Path.Combine(checkpoints, "000003", "weights.safetensors"));
+        var warnings = new List<string>();
+        Log.Writer = TextWriter.Null;
+        Log.WarningTold += warnings.Add;
+        try
+        {
+            Assert.That(Listen(null, () => Run(Training.Sft, "parts", default)), Does.Contain("going on after step 2 of "));
+            Assert.That(warnings.Single(), Does.StartWith("the checkpoint after step 3 is damaged (").And.Contain("weights.safetensors"));
+            Same("parts");
+
+            StopAtThree(1e-12);
+            foreach (string folder in Directory.GetDirectories(checkpoints)) Flip(Path.Combine(folder, "weights.safetensors"));
+            BadDataException lost = Assert.Throws<BadDataException>(() => Listen(null, () => Run(Training.Sft, "parts", default)))!;
+            Assert.That(lost.Message, Does.Contain("no whole checkpoint is left").And.Contain("--restart"));
+            Assert.That(Directory.GetDirectories(checkpoints), Has.Length.EqualTo(2));
+        }
+        finally
+        {
+            Log.WarningTold -= warnings.Add;
+            Log.Writer = Console.Error;
+        }
+
+        TrainingCheckpoint.Forget("sft", At("parts"));
+        Listen(null, () => Run(Training.Sft, "parts", default));
+        Same("parts");
+    }
+
+    [Test]
+    public void TwoTrainingsCannotRunInOneFolder()
+    {
+        StopAtThree();
+        using (TrainingLoop.Lock(At("parts")))
+        {
+            Assert.That(() => Listen(null, () => Run(Training.Sft, "parts", default)), Throws.TypeOf<BadDataException>().With.Message.Contains("is in use by process"));
+            Assert.That(() => TrainingCheckpoint.Forget("sft", At("parts")), Throws.TypeOf<BadDataException>(), "another one's checkpoint is not removed");
+        }
+
+        Listen(null, () => Run(Training.Sft, "parts", default));
+        Assert.That(Directory.GetFiles(At("parts"), "*.lock*"), Is.Empty);
+    }
+
+    private static void Flip(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes[^5] ^= 4;
+        File.WriteAllBytes(path, bytes);
+    }
+
+    private void StopAtThree(double minutes = 0)
     {
         using var stop = new CancellationTokenSource();
-        Assert.Throws<InterruptedException>(() => Listen(line => { if (line.StartsWith("step 3 ", StringComparison.Ordinal)) stop.Cancel(); }, () => Run(Training.Sft, "parts", stop.Token)));
+        Assert.Throws<InterruptedException>(() => Listen(line => { if (line.StartsWith("step 3 ", StringComparison.Ordinal)) stop.Cancel(); }, () => Run(Training.Sft, "parts", stop.Token, minutes)));
     }
 
     private void Same(string parts)

@@ -54,9 +54,9 @@ internal static class FuzzUnfinished
             Iterate(folder, session, stopAfter: int.MaxValue);
             return session.Policy.Parameters.Hash();
         });
-        yield return new("training checkpoint", ["training/fuzz.checkpoint/state.json", "training/fuzz.checkpoint/weights.safetensors", "training/fuzz.checkpoint/config.yaml"], () =>
+        yield return new("training checkpoint", ["training/fuzz.checkpoint/000003/state.json", "training/fuzz.checkpoint/000003/weights.safetensors", "training/fuzz.checkpoint/000003/config.yaml"], () =>
         {
-            FolderSeal.Write(At("training/fuzz.checkpoint"));
+            FolderSeal.Write(At("training/fuzz.checkpoint/000003"));
             return $"{Training(folder, config).Read()}";
         });
         yield return new("scores.partial", ["scores.partial"], () =>

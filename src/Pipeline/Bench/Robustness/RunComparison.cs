@@ -4,11 +4,11 @@ namespace Rlhf.Pipeline.Bench;
 
 /// <summary>
 /// Holds two run directories against each other: the same files with the same bytes, but for what is documented to differ (the output path,
-/// times of day, TensorBoard events, the report, wall-clock metrics).
+/// times of day, TensorBoard events, the report, warnings (of damage, too), wall-clock metrics).
 /// </summary>
 public static class RunComparison
 {
-    private static readonly string[] MayDiffer = ["manifest.json", "config.resolved.yaml", "run.lock", "run.lock.owner", "report.html", "report.json"];
+    private static readonly string[] MayDiffer = ["manifest.json", "config.resolved.yaml", "run.lock", "run.lock.owner", "report.html", "report.json", "warnings.jsonl"];
 
     /// <summary>Every difference as a line; empty when equal.</summary>
     public static IReadOnlyList<string> Differences(string expected, string actual)
