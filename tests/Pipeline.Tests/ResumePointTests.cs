@@ -186,6 +186,59 @@ public sealed class ResumePointTests
         Assert.That(Path.Combine(_run.Iteration(0).Policy, "model.onnx"), Does.Exist, "the reference stays");
     }
 
+    /// <summary>Of a finished run every loss is named, whether a folder, a seal, a file without a seal or a row is gone.</summary>
+    [TestCase("iterations/0002")]
+    [TestCase("iterations/0001/files.json")]
+    [TestCase("iterations/0003/policy")]
+    [TestCase("iterations/0000/policy")]
+    [TestCase("checkpoints/0003")]
+    [TestCase("checkpoints/0002/files.json")]
+    [TestCase("checkpoints")]
+    [TestCase("policy")]
+    [TestCase("weights/files.json")]
+    [TestCase("evaluation/before")]
+    [TestCase("evaluation/after/files.json")]
+    [TestCase("metrics.jsonl")]
+    [TestCase("tensorboard")]
+    [TestCase("report.html")]
+    public void WhatIsMissingIsNamed(string path)
+    {
+        Assert.That(RunInspection.Of(_run).Where(i => !i.IsFinished || i.Problems.Count > 0), Is.Empty);
+        string full = Path.Combine(_run.Root, path);
+        if (Directory.Exists(full)) Directory.Delete(full, recursive: true);
+        else File.Delete(full);
+        InspectedItem[] lost = [.. RunInspection.Of(_run).Where(i => i.Problems.Count > 0)];
+        string item = path == "checkpoints" ? "checkpoints/0003" : path.Replace("/files.json", "", StringComparison.Ordinal);
+        Assert.That(lost.Select(i => i.Path), Has.Member(item));
+        Assert.That(lost.Single(i => i.Path == item).Problems[0], Does.Contain("missing").Or.Contains("has no files.json"));
+    }
+
+    [Test]
+    public void AChangedRowIsNamed()
+    {
+        string[] lines = File.ReadAllLines(_run.MetricsPath);
+        File.WriteAllLines(_run.MetricsPath, [lines[0], lines[1].Replace("\"score/mean\":", "\"score/mean\":1", StringComparison.Ordinal), lines[2]]);
+        Assert.That(RunInspection.Of(_run).Single(i => i.Problems.Count > 0).Problems.Single(), Does.EndWith("rows of iterations 2 are missing or changed; checkpoint 3 has them."));
+    }
+
+    /// <summary>Nothing is missed of an iteration at work, nor what a smaller keep_checkpoints removed; the only checkpoint is.</summary>
+    [Test]
+    public void WhatIsRemovedOnPurposeIsNotMissed()
+    {
+        using (RunDirectory run = RunDirectory.OpenForWriting(_run.Root))
+        {
+            RunConfig config = run.ReadConfig<RunConfig>() with { KeepCheckpoints = 1, KeepBest = "" };
+            run.RecordChanges(3, config);
+            Retention.Prune(run, config, MetricsFile.Read(run.MetricsPath), 3);
+            run.RecordChanges(3, config with { KeepCheckpoints = 2 });
+        }
+
+        Assert.That(RunInspection.Of(_run).Where(i => !i.IsFinished || i.Problems.Count > 0), Is.Empty);
+        File.Delete(Path.Combine(_run.Root, "report.json"));
+        Directory.Delete(_run.Checkpoint(3), recursive: true);
+        Assert.That(RunInspection.Of(_run).Where(i => i.Problems.Count > 0).Select(i => i.Path), Is.EquivalentTo(new[] { "checkpoints/0002", "iterations/0002/policy" }), "iteration 3 may be at work, but nothing is left to go on from");
+    }
+
     private static void FlipABit(string path)
     {
         byte[] bytes = File.ReadAllBytes(path);

@@ -179,7 +179,7 @@ public sealed class RunDirectory : IDisposable
     /// <summary>Checkpoints whose folder has a seal, ascending. Their bytes are not verified; see <see cref="FolderSeal.Verify"/>.</summary>
     public IReadOnlyList<int> FinishedCheckpoints() => Sealed(CheckpointsFolder);
 
-    /// <summary>Verifies every file that has a recorded size or hash. Takes as long as reading them.</summary>
+    /// <summary>Verifies every file that has a recorded size or hash. Takes as long as reading them. What is missing altogether is for those to tell who know the run's configuration.</summary>
     public IReadOnlyList<InspectedItem> Inspect()
     {
         List<InspectedItem> items = [InspectConfig()];

@@ -9,21 +9,21 @@ public static class InspectCommand
     public static Command Create()
     {
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory." };
-        var command = new Command("inspect", "Verifies a run directory: what is finished, and whether every byte is as it was written.") { folder };
+        var command = new Command("inspect", "Verifies a run directory: what is finished, what is missing, and whether every byte is as it was written.") { folder };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
             var table = new ConsoleTable("item", "state");
             int damaged = 0;
-            foreach (InspectedItem item in run.Inspect())
+            foreach (InspectedItem item in RunInspection.Of(run))
             {
                 table.Add(item.Path, item.Problems.Count > 0 ? string.Join("; ", item.Problems) : item.IsFinished ? "whole" : "not finished");
                 if (item.Problems.Count > 0) damaged++;
             }
 
             table.Print();
-            if (damaged > 0) throw new BadDataException($"{run.Root}: {damaged} items are damaged. './rlhf resume {run.Root}' goes on from the newest whole checkpoint.");
+            if (damaged > 0) throw new BadDataException($"{run.Root}: {damaged} items are damaged or missing. './rlhf resume {run.Root}' goes on from the newest whole checkpoint and makes again what it can.");
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
