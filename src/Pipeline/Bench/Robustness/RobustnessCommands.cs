@@ -64,7 +64,7 @@ public static class RobustnessCommands
     {
         Option<int> iterations = new("--iterations") { Description = "Iterations.", HelpName = "N", DefaultValueFactory = _ => 200 };
         Option<string?> folder = Folder();
-        Command command = new("soak", "Many iterations of a tiny model: memory must be flat after the tenth and iterations must not slow down.") { iterations, folder };
+        Command command = new("soak", "Many iterations of a tiny model: memory must be flat after the tenth and iterations must not slow down; and a few of the demo, whose checkpoints must take at most 3 % of the time.") { iterations, folder };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, _) =>
         {
