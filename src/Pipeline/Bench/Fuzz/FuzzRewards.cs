@@ -25,7 +25,7 @@ internal static class FuzzRewards
     {
         string At(string name) => Path.Combine(folder, name);
         yield return new("endpoint's answer", ["endpoint.json"], () => Score(folder, "--reward-url", s_address ??= Serve(At("endpoint.json"))));
-        yield return new("program's answers", ["program.jsonl"], () => Score(folder, "--reward-program", $"cat '{At("program.jsonl")}'; cat > /dev/null"));
+        yield return new("program's answers", ["program.jsonl"], () => Score(folder, "--reward-program", $"exec 3< '{At("program.jsonl")}'; while read -r row; do read -r answer <&3 || [ -n \"$answer\" ] || exit; printf '%s\\n' \"$answer\"; done"));
     }
 
     private static string Score(string folder, string option, string source)
