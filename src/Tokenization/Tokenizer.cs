@@ -46,9 +46,6 @@ public sealed class Tokenizer : IDisposable
     /// <summary>Whether <see cref="EncodePrompt"/> puts BOS first: add_bos_token of tokenizer_config.json, else the post-processor of tokenizer.json.</summary>
     public bool AddsBos => _files.AddsBos;
 
-    /// <summary>Whether the folder has a chat template.</summary>
-    public bool HasChatTemplate => _files.ChatTemplate is not null;
-
     /// <summary>Whether an id is a special token, which decoding leaves out.</summary>
     public bool IsSpecial(int id) => _files.SpecialIds.Contains(id);
 

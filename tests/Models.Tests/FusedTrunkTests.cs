@@ -29,7 +29,7 @@ public sealed class FusedTrunkTests
         Tensor expected = model.HiddenByOperators(ids);
         expected.mul(direction).sum().backward();
         Tensor expectedGradient = model.Parameters.Gradient!.clone();
-        model.Parameters.ZeroGradient();
+        using (no_grad()) model.Parameters.Gradient!.zero_();
         Tensor hidden = model.Hidden(ids);
         Assert.That(hidden.requires_grad);
         hidden.mul(direction).sum().backward();
@@ -55,7 +55,7 @@ public sealed class FusedTrunkTests
         model.HiddenByOperators(a).pow(2).narrow(2, 0, 9).sum().backward();
         model.HiddenByOperators(b).pow(2).narrow(2, 0, 9).sum().backward();
         Tensor expected = model.Parameters.Gradient!.clone();
-        model.Parameters.ZeroGradient();
+        using (no_grad()) model.Parameters.Gradient!.zero_();
         Tensor first = model.Hidden(a).pow(2).narrow(2, 0, 9).sum(), second = model.Hidden(b).pow(2).narrow(2, 0, 9).sum();
         first.backward();
         second.backward();

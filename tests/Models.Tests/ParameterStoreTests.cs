@@ -39,26 +39,9 @@ public sealed class ParameterStoreTests
         float[] expected = [4, 4, 4, 4, 4, 4, .. new float[10], 2, 4, 6, 8, 10, .. new float[11]];
         Assert.That(store.Gradient!.data<float>().ToArray(), Is.EqualTo(expected));
         Assert.That(store.GradientOf("b").data<float>().ToArray(), Is.EqualTo(new float[] { 2, 4, 6, 8, 10 }));
-        store.ZeroGradient();
+        using (no_grad()) store.Gradient!.zero_();
         store["b"].sum().backward();
         Assert.That(store.Gradient!.sum().item<float>(), Is.EqualTo(5), "the grad is still a view after zeroing");
-    }
-
-    [Test]
-    public void Raw_bytes_come_back_and_a_short_stream_is_refused()
-    {
-        using var store = new ParameterStore(Two);
-        store.Span("a")[3] = 1.25f;
-        using var stream = new MemoryStream();
-        store.SaveRaw(stream);
-        using var other = new ParameterStore(Two);
-        stream.Position = 0;
-        other.LoadRaw(stream);
-        Assert.That(other.Span("a")[3], Is.EqualTo(1.25f));
-        Assert.That(other.Hash(), Is.EqualTo(store.Hash()));
-        stream.Position = 4;
-        Assert.That(Assert.Throws<BadModelException>(() => other.LoadRaw(stream))!.Message,
-            Is.EqualTo("The raw parameters end early; 32 numbers were expected. The checkpoint is damaged or of another model."));
     }
 
     [Test]

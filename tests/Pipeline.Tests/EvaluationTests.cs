@@ -2,7 +2,9 @@ using System.Text.Json;
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Optimization;
+using Rlhf.Tokenization;
 using Rlhf.Trajectories;
+using TorchSharp;
 
 namespace Rlhf.Pipeline.Tests;
 
@@ -114,6 +116,21 @@ public sealed class EvaluationTests
         });
     }
 
+    /// <summary>Share of pairs whose chosen text torch scores higher, a tie half.</summary>
+    private static double Accuracy(string reward, string pairs)
+    {
+        using Tokenizer tokenizer = Tokenizer.Open(reward);
+        using LlamaModel model = LlamaModel.Load(reward, ModelHead.Scalar, trainable: false);
+        using IDisposable noGrad = torch.no_grad();
+        double Score(int[] tokens)
+        {
+            using DisposeScope scope = torch.NewDisposeScope();
+            return model.Score(model.Hidden(torch.tensor(tokens.Select(t => (long)t).ToArray(), 1, tokens.Length)), torch.tensor(new long[] { tokens.Length })).item<float>();
+        }
+
+        return RewardData.All(new RewardModelConfig { Objective = RewardObjective.Pairwise }, [pairs], tokenizer, default).Average(e => 0.5 * (1 + Math.Sign(Score(e.Texts[0]) - Score(e.Texts[1]))));
+    }
+
     [Test]
     public void TheProgramJudgesPoliciesAndRewardModels()
     {
@@ -124,7 +141,7 @@ public sealed class EvaluationTests
         Assert.That(ended.Code, Is.Zero, ended.ToString());
         JsonElement result = JsonDocument.Parse(ended.Output).RootElement;
         Assert.That(result.GetProperty("Examples").GetInt32(), Is.EqualTo(30));
-        Assert.That(result.GetProperty("Accuracy").GetProperty("Value").GetDouble(), Is.InRange(0, 1));
+        Assert.That(result.GetProperty("Accuracy").GetProperty("Value").GetDouble(), Is.EqualTo(Accuracy(reward, pairs)).Within(1e-12), "by torch, text by text");
 
         ended = Programs.Rlhf("eval", "scores", "--model", reward, "--data", pairs, "--column", "chosen", "--threads", "1");
         Assert.That(ended.Code, Is.Zero, ended.ToString());

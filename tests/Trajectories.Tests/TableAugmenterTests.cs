@@ -111,15 +111,6 @@ public sealed class TableAugmenterTests : FileTest
     }
 
     [Test]
-    public void Columns_from_a_parquet_file_are_added()
-    {
-        string input = Text("x.jsonl", "{\"id\": 1}\n{\"id\": 2}\n");
-        Augment(input, At("y.parquet"), 2);
-        TableAugmenter.AddColumns(input, At("y.parquet"), At("z.parquet"));
-        Assert.That(AllRows(At("z.parquet")), Is.EqualTo(AllRows(At("y.parquet"))));
-    }
-
-    [Test]
     public void The_output_may_replace_the_input()
     {
         string input = Text("x.jsonl", "{\"id\": 1}\n{\"id\": 2}\n");

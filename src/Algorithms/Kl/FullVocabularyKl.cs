@@ -2,6 +2,7 @@ namespace Rlhf.Algorithms;
 
 /// <summary>
 /// The exact KL of two next-token distributions: KL(p‖q) = Σ_v p_v (log p_v − log q_v), 0 log 0 = 0. Non-negative, no sampling noise.
+/// Written to be read: the trainer's head computes it in chunks, and is tested against this.
 /// </summary>
 public static class FullVocabularyKl
 {

@@ -52,15 +52,4 @@ public static class KlEstimators
             _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "unknown KL estimator"),
         };
     }
-
-    /// <summary>Fills the estimate of every trained-on token, 0 elsewhere.</summary>
-    public static void Fill(
-        KlEstimator estimator, ReadOnlySpan<bool> responseMask, ReadOnlySpan<double> logProbs, ReadOnlySpan<double> referenceLogProbs,
-        Span<double> kl)
-    {
-        Require.Length(logProbs.Length, responseMask.Length, nameof(logProbs));
-        Require.Length(referenceLogProbs.Length, responseMask.Length, nameof(referenceLogProbs));
-        Require.Length(kl.Length, responseMask.Length, nameof(kl));
-        for (int t = 0; t < kl.Length; t++) kl[t] = responseMask[t] ? Estimate(estimator, logProbs[t], referenceLogProbs[t]) : 0;
-    }
 }

@@ -11,8 +11,7 @@ public enum VarianceKind
 }
 
 /// <summary>
-/// Whitening over trained-on tokens: x ← (x − μ) / √(σ² + 1e−8). Two methods for the two things that "whiten" means, so that no Boolean can
-/// be read the wrong way round. In place; masked places are left as they are.
+/// Whitening over trained-on tokens: x ← (x − μ) / √(σ² + 1e−8). In place; masked places are left as they are.
 /// </summary>
 public static class Whitening
 {
@@ -29,15 +28,6 @@ public static class Whitening
         double scale = Scale(moments, variance);
         for (int t = 0; t < values.Length; t++)
             if (mask[t]) values[t] = (values[t] - moments.Mean) * scale;
-    }
-
-    /// <summary>Scaled to unit variance around the mean that it had: rewards, whose zero means something.</summary>
-    public static void ToUnitVariance(Span<double> values, ReadOnlySpan<bool> mask, VarianceKind variance = VarianceKind.Sample)
-    {
-        Moments moments = Moments.Of(values, mask);
-        double scale = Scale(moments, variance);
-        for (int t = 0; t < values.Length; t++)
-            if (mask[t]) values[t] = ((values[t] - moments.Mean) * scale) + moments.Mean;
     }
 
     private static double Scale(Moments moments, VarianceKind variance) =>

@@ -19,9 +19,6 @@ public static class RaggedOffsets
         return offsets;
     }
 
-    /// <summary>Tokens of all sequences.</summary>
-    public static int TokenCount(ReadOnlySpan<int> offsets) => offsets.IsEmpty ? 0 : offsets[^1];
-
     /// <summary>Sequences, empty ones included.</summary>
     public static int SequenceCount(ReadOnlySpan<int> offsets) => Math.Max(0, offsets.Length - 1);
 

@@ -65,14 +65,6 @@ public static class ScoreShaping
             if (!finished[i]) scores[i] -= penalty;
     }
 
-    /// <summary>s ← score for every response without an EOS (Stiennon et al. 2020: the fixed −1).</summary>
-    public static void ReplaceIfUnfinished(Span<double> scores, ReadOnlySpan<bool> finished, double score)
-    {
-        Require.Length(finished.Length, scores.Length, nameof(finished));
-        for (int i = 0; i < scores.Length; i++)
-            if (!finished[i]) scores[i] = score;
-    }
-
     /// <summary>s ← s − penalty · max(0, length − free length).</summary>
     public static void SubtractPerTokenBeyond(Span<double> scores, ReadOnlySpan<int> lengths, int freeLength, double penaltyPerToken)
     {

@@ -7,9 +7,6 @@ namespace Rlhf.Core;
 /// <param name="WhatIsBad">What a bad value looks like, and what it usually means.</param>
 public sealed record MetricDefinition(string Name, string Unit, string Formula, string WhatIsBad)
 {
-    /// <summary>True for wall-clock values, which differ between two runs that are otherwise equal.</summary>
-    public bool IsTime => Name.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal);
-
     /// <summary>True when <paramref name="name"/> is this metric, or an instance of its template.</summary>
     public bool Matches(string name)
     {

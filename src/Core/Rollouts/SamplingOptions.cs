@@ -34,7 +34,4 @@ public sealed record SamplingOptions
     /// The slots empty at a part's end, which costs about BatchSize / (2 × PartResponses) of the time.
     /// </summary>
     public int PartResponses { get; init; } = 4096;
-
-    /// <summary>True when a token is drawn from something else than the policy at this temperature, so that ratios need care.</summary>
-    public bool IsFiltered => Greedy || TopK > 0 || TopP < 1 || MinP > 0 || RepetitionPenalty != 1 || MinNewTokens > 0 || ForbiddenTokens.Count > 0;
 }

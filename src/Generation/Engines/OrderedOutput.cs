@@ -6,9 +6,6 @@ internal sealed class OrderedOutput<T>
     private readonly Dictionary<long, T> _waiting = [];
     private long _next;
 
-    /// <summary>Items that wait for an earlier one.</summary>
-    public int Waiting => _waiting.Count;
-
     public void Add(long number, T item) => _waiting.Add(number, item);
 
     public bool TryTake(out T item)

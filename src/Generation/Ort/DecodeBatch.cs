@@ -38,8 +38,6 @@ internal sealed unsafe class DecodeBatch : IDisposable
         _lengths = new int[rows];
     }
 
-    public long Bytes => _ids.Bytes + _mask.Bytes + _output.Bytes;
-
     /// <summary>The logits of a row after <see cref="Run"/>.</summary>
     public Span<float> Logits(int row) => ((LogitsOutput)_output)[row];
 

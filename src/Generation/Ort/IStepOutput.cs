@@ -5,8 +5,6 @@ namespace Rlhf.Generation.Ort;
 /// <summary>What a graph gives beside the cache: logits, or tokens that it has drawn itself.</summary>
 internal interface IStepOutput : IDisposable
 {
-    long Bytes { get; }
-
     /// <summary>Binds memory for a call of so many rows and positions a row. The caller disposes the tensors after the binding.</summary>
     IReadOnlyList<OrtValue> Bind(OrtIoBinding binding, int rows, int width);
 

@@ -39,8 +39,6 @@ internal sealed unsafe class LogitsOutput : IStepOutput
         Every,
     }
 
-    public long Bytes => _written.Bytes + (_lines?.Bytes ?? 0);
-
     /// <summary>The logits of a row, after <see cref="Collect"/>.</summary>
     public Span<float> this[int row] => (_lines ?? _written).Span((long)row * _vocabulary, _vocabulary);
 

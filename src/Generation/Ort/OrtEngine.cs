@@ -41,9 +41,6 @@ public sealed class OrtEngine : IRolloutEngine
     /// <summary>What the last call of <see cref="Generate"/> did; complete when it has been read to the end.</summary>
     public GenerationCounts Counts { get; private set; } = new();
 
-    /// <summary>Unmanaged bytes of cache, masks and logits now.</summary>
-    public long WorkspaceBytes => _workspace?.Bytes ?? 0;
-
     public IEnumerable<Rollout> Generate(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation = default)
     {
         SamplingChecks.Check(options, _folder.VocabularySize);

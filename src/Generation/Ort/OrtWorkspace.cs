@@ -27,8 +27,6 @@ internal sealed class OrtWorkspace : IDisposable
 
     public Prefill Prefill { get; }
 
-    public long Bytes => Cache.Bytes + Batch.Bytes + Prefill.Bytes;
-
     /// <summary>Cached tokens that a prompt and its response need, rounded up so that similar runs share a workspace.</summary>
     public static int CapacityFor(PolicyFolder folder, int promptTokens, int newTokens) =>
         (int)Math.Min(folder.ContextLength, ((long)promptTokens + newTokens + CapacityStride - 1) / CapacityStride * CapacityStride);

@@ -31,8 +31,6 @@ internal sealed unsafe class Prefill : IDisposable
     /// <summary>Tokens computed so far, padding included; for reports.</summary>
     public long ComputedTokens { get; private set; }
 
-    public long Bytes => _output.Bytes;
-
     /// <summary>Logits after the last token of the staged prompt.</summary>
     public Span<float> Logits(int staged) => ((LogitsOutput)_output)[staged];
 

@@ -11,8 +11,6 @@ internal sealed unsafe class SampledOutput(int rows) : IStepOutput
     private readonly NativeBuffer<long> _tokens = new(rows);
     private readonly NativeBuffer<float> _logprobs = new(rows);
 
-    public long Bytes => _addresses.Bytes + _settings.Bytes + _tokens.Bytes + _logprobs.Bytes;
-
     /// <summary>How the next calls draw; greedy takes the most likely token.</summary>
     public void Set(double temperature, bool greedy) => (_settings.Pointer[0], _settings.Pointer[1]) = ((float)temperature, greedy ? 0 : 1);
 

@@ -95,13 +95,6 @@ public sealed class ParameterStore : IDisposable
 
     public ParameterPlace Place(string name) => _places.TryGetValue(name, out ParameterPlace? place) ? place : throw new KeyNotFoundException($"No parameter is named {name}.");
 
-    /// <summary>Sets every gradient to zero. Call it instead of dropping the grads: they must stay views of <see cref="Gradient"/>.</summary>
-    public void ZeroGradient()
-    {
-        using IDisposable noGrad = no_grad();
-        Gradient?.zero_();
-    }
-
     /// <summary>The numbers of a float32 parameter on the CPU, in place.</summary>
     public unsafe Span<float> Span(string name) => new((void*)Pointer(name), checked((int)Place(name).Count));
 
@@ -118,31 +111,6 @@ public sealed class ParameterStore : IDisposable
         RequireSameTable(other);
         using IDisposable noGrad = no_grad();
         Flat.copy_(other.Flat);
-    }
-
-    /// <summary>Writes the flat buffer as little-endian float32, gaps included.</summary>
-    public void SaveRaw(Stream stream)
-    {
-        foreach ((long offset, int count) in Chunks())
-        {
-            using Tensor part = OnCpu(Flat, offset, count);
-            stream.Write(part.bytes);
-        }
-    }
-
-    /// <summary>Reads what <see cref="SaveRaw"/> wrote.</summary>
-    /// <exception cref="BadModelException">The stream ends early.</exception>
-    public void LoadRaw(Stream stream)
-    {
-        using IDisposable noGrad = no_grad();
-        foreach ((long offset, int count) in Chunks())
-        {
-            using Tensor part = OnCpu(Flat, offset, count);
-            if (stream.ReadAtLeast(part.bytes, part.bytes.Length, throwOnEndOfStream: false) < part.bytes.Length)
-                throw new BadModelException($"The raw parameters end early; {Flat.numel()} numbers were expected. The checkpoint is damaged or of another model.");
-            using Tensor target = Flat.narrow(0, offset, count);
-            target.copy_(part);
-        }
     }
 
     /// <summary>SHA-256 (hex, lower case) over name, shape and float32 bytes of every parameter, sorted by name: the identity of the weights.</summary>
@@ -195,13 +163,6 @@ public sealed class ParameterStore : IDisposable
     {
         using Tensor part = flat.narrow(0, offset, count);
         return part.to(ScalarType.Float32, CPU);
-    }
-
-    private IEnumerable<(long Offset, int Count)> Chunks()
-    {
-        const int chunk = 1 << 26;
-        long total = Flat.numel();
-        for (long offset = 0; offset < total; offset += chunk) yield return (offset, (int)Math.Min(chunk, total - offset));
     }
 
     private unsafe nint FlatAddress()

@@ -66,7 +66,7 @@ public static class BenchScoring
 
             return new ScoringBenchResult
             {
-                Processor = ProcessorName(),
+                Processor = Machine.Processor,
                 Threads = threads,
                 BatchTokens = options.BatchTokens,
                 RealTexts = real,
@@ -191,10 +191,6 @@ public static class BenchScoring
         writer.Complete();
         return path;
     }
-
-    private static string ProcessorName() => File.Exists("/proc/cpuinfo")
-        ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? ""
-        : "";
 
     /// <summary>Tokens and seconds of one way of scoring, over its turns.</summary>
     private sealed class Watch

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Rlhf.Algorithms;
 using Rlhf.Core;
 using Rlhf.Optimization;
 using Rlhf.Scoring;

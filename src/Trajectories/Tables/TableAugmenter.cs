@@ -70,24 +70,6 @@ public sealed class TableAugmenter : IDisposable
         File.Delete(_columnsPath);
     }
 
-    /// <summary>Writes <paramref name="output"/>: the input's columns, then those of the Parquet file <paramref name="columnsParquet"/>, row by row.</summary>
-    /// <exception cref="BadDataException">The row counts differ, an input is damaged, or the output cannot be written.</exception>
-    public static void AddColumns(string input, string columnsParquet, string output)
-    {
-        var file = new WholeFile(output);
-        try
-        {
-            Join([input], columnsParquet, file, output);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-
-        file.Complete();
-    }
-
     private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output, (long First, long Count)? range = null)
     {
         DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet], format: FileFormat.Parquet);

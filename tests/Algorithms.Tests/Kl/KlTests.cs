@@ -7,11 +7,10 @@ public sealed class KlTests
     public void EstimatorsOfTrlAndNemo()
     {
         // TRL's test of compute_rewards: log p and reference, row by row.
-        double[] logProbs = [0.5, 0.2, 0.1, 0.6, 0.2, 0.1], reference = [0.4, 0.3, 0, 0.7, 0.1, 0.3], kl = new double[6];
-        KlEstimators.Fill(KlEstimator.K1, Check.AllTrue(6), logProbs, reference, kl);
-        Check.Close(kl, [0.1, -0.1, 0.1, -0.1, 0.1, -0.2]);
-        KlEstimators.Fill(KlEstimator.K2, Check.AllTrue(6), logProbs, reference, kl);
-        Check.Close(kl, [0.005, 0.005, 0.005, 0.005, 0.005, 0.02]);
+        double[] logProbs = [0.5, 0.2, 0.1, 0.6, 0.2, 0.1], reference = [0.4, 0.3, 0, 0.7, 0.1, 0.3];
+        double[] Of(KlEstimator estimator) => [.. logProbs.Zip(reference, (p, q) => KlEstimators.Estimate(estimator, p, q))];
+        Check.Close(Of(KlEstimator.K1), [0.1, -0.1, 0.1, -0.1, 0.1, -0.2]);
+        Check.Close(Of(KlEstimator.K2), [0.005, 0.005, 0.005, 0.005, 0.005, 0.02]);
         Assert.That(KlEstimators.Estimate(KlEstimator.K3, 0, -1), Is.EqualTo(0.367879).Within(1e-6));
         Assert.That(KlEstimators.Estimate(KlEstimator.K3, -2, -1), Is.EqualTo(0.718282).Within(1e-6));
     }
@@ -29,11 +28,8 @@ public sealed class KlTests
     }
 
     [Test]
-    public void MaskedJunkIsZeroAndAnExplodedTokenStaysFinite()
+    public void AnExplodedTokenStaysFinite()
     {
-        double[] kl = new double[2];
-        KlEstimators.Fill(KlEstimator.K3, [true, false], [-1, double.NaN], [-1, double.PositiveInfinity], kl);
-        Check.SameBits(kl, [0, 0]);
         Assert.That(KlEstimators.Estimate(KlEstimator.K3, -1e4, -1), Is.EqualTo(Math.Exp(20) - 1 - 20));
         Assert.That(KlEstimators.Gradient(KlEstimator.K3, -1e4, -1), Is.Zero);
     }

@@ -33,11 +33,11 @@ public sealed class ValueLossTests
     }
 
     [Test]
-    public void ClippedIsNeverBelowUnclippedAndSquaredIsPlain()
+    public void ClippedIsNeverBelowUnclippedWhichIsPlainlySquared()
     {
         RandomBatch b = new(34);
         double[] gradient = new double[b.Tokens];
-        double squared = ValueLoss.Squared(b.Mask, b.Values, b.Returns, b.Weights, gradient).Loss;
+        double squared = ValueLoss.Clipped(b.Mask, b.Values, b.OldValues, b.Returns, b.Weights, double.MaxValue, gradient).Loss;
         double Naive(double[] v) => Enumerable.Range(0, b.Tokens).Where(t => b.Mask[t]).Sum(t => b.Weights[t] * Math.Pow(v[t] - b.Returns[t], 2) / 2);
         Assert.That(squared, Is.EqualTo(Naive(b.Values)).Within(Tolerance.SameFormula));
         Check.Gradient(Naive, b.Values, gradient);

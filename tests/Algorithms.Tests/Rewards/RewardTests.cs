@@ -68,10 +68,8 @@ public sealed class RewardTests
         Assert.That(s, Is.EqualTo(new double[] { -21, 0, 19 }));
         ScoreShaping.SubtractIfUnfinished(s, [true, false, true], 1);
         Assert.That(s, Is.EqualTo(new double[] { -21, -1, 19 }));
-        ScoreShaping.ReplaceIfUnfinished(s, [true, true, false], -1);
-        Assert.That(s, Is.EqualTo(new double[] { -21, -1, -1 }));
         ScoreShaping.SubtractPerTokenBeyond(s, [4, 6, 10], 6, 0.5);
-        Assert.That(s, Is.EqualTo(new double[] { -21, -1, -3 }));
+        Assert.That(s, Is.EqualTo(new double[] { -21, -1, 17 }));
         double[] e = [0, 2 * Math.Log(3)];
         ScoreShaping.Exponential(e, 2);
         Check.Close(e, [1, 3], Tolerance.SameFormula);

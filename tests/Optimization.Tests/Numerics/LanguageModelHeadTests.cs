@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using Rlhf.Algorithms;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -41,11 +42,14 @@ public sealed class LanguageModelHeadTests
         {
             Assert.That(forward.LogProbs.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(chosen)).Within(HostRounding));
             if (withKl) Assert.That(forward.FullKl.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(kl)).Within(4 * HostRounding));
+            if (withKl) Assert.That(forward.FullKl.Select(x => (double)x), Is.EqualTo(Rows(logProbs).Zip(Rows(reference), (p, q) => FullVocabularyKl.Value(p, q))).Within(4 * HostRounding), "the equation");
             if (withEntropy) Assert.That(forward.Entropies.Select(x => (double)x), Is.EqualTo(Tiny.Doubles(entropies)).Within(HostRounding));
             Assert.That(Tiny.MaxDifference(hiddenGradient, h.grad!), Is.LessThan(4 * HostRounding));
             Assert.That(Tiny.MaxDifference(weightGradient, w.grad!), Is.LessThan(8 * HostRounding));
         });
     }
+
+    private static double[][] Rows(Tensor of) => [.. Tiny.Doubles(of).Chunk(Vocabulary)];
 
     /// <summary>Gradients of micro-batches add up in the same buffer.</summary>
     [Test]

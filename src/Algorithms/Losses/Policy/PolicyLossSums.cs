@@ -27,9 +27,6 @@ public record struct PolicyLossSums
     /// <summary>max |π/π_old − 1|: 0 before the first update.</summary>
     public double RatioDeviationMax { get; set; }
 
-    /// <summary>Σ (log π_old − log π): k1 of KL(π_old‖π), nats.</summary>
-    public double K1Sum { get; set; }
-
     /// <summary>Σ (ratio − 1 − log ratio): k3 of KL(π_old‖π), nats.</summary>
     public double K3Sum { get; set; }
 
@@ -38,9 +35,6 @@ public record struct PolicyLossSums
 
     /// <summary>Mean ratio.</summary>
     public readonly double RatioMean => Mean(RatioSum);
-
-    /// <summary>Mean k1, nats per token.</summary>
-    public readonly double ApproximateKlK1 => Mean(K1Sum);
 
     /// <summary>Mean k3, nats per token.</summary>
     public readonly double ApproximateKlK3 => Mean(K3Sum);
@@ -52,7 +46,6 @@ public record struct PolicyLossSums
         RatioSum += ratio;
         RatioMax = Math.Max(RatioMax, ratio);
         RatioDeviationMax = Math.Max(RatioDeviationMax, Math.Abs(ratio - 1));
-        K1Sum -= logRatio;
         K3Sum += ratio - 1 - cut;
     }
 
@@ -66,7 +59,6 @@ public record struct PolicyLossSums
         RatioSum = a.RatioSum + b.RatioSum,
         RatioMax = Math.Max(a.RatioMax, b.RatioMax),
         RatioDeviationMax = Math.Max(a.RatioDeviationMax, b.RatioDeviationMax),
-        K1Sum = a.K1Sum + b.K1Sum,
         K3Sum = a.K3Sum + b.K3Sum,
     };
 

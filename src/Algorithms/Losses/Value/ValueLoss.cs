@@ -18,7 +18,7 @@ public readonly record struct ValueLossSums(double Loss, double SquaredErrorSum,
 
 /// <summary>
 /// Value loss with PPO's clip (OpenAI baselines; Stiennon et al. 2020): v_c = clip(v, v_old − ε, v_old + ε),
-/// L = ½ Σ_t w_t max((v − R)², (v_c − R)²). With ε = ∞ it is the plain squared error.
+/// L = ½ Σ_t w_t max((v − R)², (v_c − R)²). With an infinite ε (<see cref="double.MaxValue"/>) it is the plain squared error.
 /// </summary>
 public static class ValueLoss
 {
@@ -71,9 +71,4 @@ public static class ValueLoss
 
         return new ValueLossSums(loss, squared, clipped, tokens);
     }
-
-    /// <summary>L = ½ Σ_t w_t (v − R)².</summary>
-    public static ValueLossSums Squared(
-        ReadOnlySpan<bool> responseMask, ReadOnlySpan<double> values, ReadOnlySpan<double> returns, ReadOnlySpan<double> weights, Span<double> gradient) =>
-        Clipped(responseMask, values, values, returns, weights, double.MaxValue, gradient);
 }

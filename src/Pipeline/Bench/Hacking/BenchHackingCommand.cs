@@ -10,7 +10,7 @@ public static class BenchHackingCommand
     {
         Option<string> folder = new("--out") { Description = "Where runs and reward models go. The same command goes on where it was stopped.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("runs", "bench-hacking") };
         Option<int> steps = new("--mend-steps") { Description = "Optimiser steps of mending the reward model.", HelpName = "N", DefaultValueFactory = _ => 80 };
-        Option<string?> json = new("--json") { Description = "Write the result to this file too.", HelpName = "FILE" };
+        Option<bool> json = new("--json") { Description = "Print JSON instead of tables." };
         Option<bool> without = new("--without-during") { Description = "Leave out the run whose reward model learns on." };
         Option<string?> write = new("--write") { Description = "Also put the result into this Markdown file, between '<!-- results: hacking -->' and '<!-- end -->'.", HelpName = "FILE" };
         Command command = new("hacking", "PPO on the shipped models pushed too far; the reward model mended with the samples that fooled it; the same run against the mended one, and with a reward model that learns on during the run (configs/hacking-trained.yaml). Needs labelled IMDb reviews.") { folder, steps, without, json, write };
@@ -29,12 +29,11 @@ public static class BenchHackingCommand
             }
 
             HackingResult result = bench.Run(Log.Info, cancellation);
-            HackingReport.Print(result);
-            if (parsed.GetValue(json) is { } file) result.Save(file);
+            if (parsed.GetValue(json)) System.Console.WriteLine(result.ToJson());
+            else HackingReport.Print(result);
             if (parsed.GetValue(write) is { } document) WholeFile.WriteAllText(document, ResultsPlace.Put(File.ReadAllText(document), document, "hacking", HackingReport.ToMarkdown(result, bench)));
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
     }
-
 }

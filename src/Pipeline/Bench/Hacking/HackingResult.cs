@@ -48,5 +48,5 @@ public sealed record HackingResult(
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    public void Save(string path) => WholeFile.WriteAllText(path, JsonSerializer.Serialize(this, Indented) + "\n");
+    public string ToJson() => JsonSerializer.Serialize(this, Indented);
 }
