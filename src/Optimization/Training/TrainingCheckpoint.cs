@@ -108,7 +108,8 @@ public sealed class TrainingCheckpoint
         string? damage = null;
         foreach (long step in steps.Reverse())
         {
-            string? problem = FolderSeal.Problems(At(step)).FirstOrDefault();
+            IReadOnlyList<string> broken = FolderSeal.Problems(At(step));
+            string? problem = broken.Count > 0 ? broken[0] : null;
             if (problem is null && Read(At(step), out problem) is { } position) return position;
             damage ??= problem!.TrimEnd('.');
             Log.Warning($"the checkpoint after step {step} is damaged ({problem!.TrimEnd('.')}); going back to the one before.");
