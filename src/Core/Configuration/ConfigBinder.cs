@@ -191,6 +191,7 @@ public static class ConfigBinder
         private object? Scalar(Type type, ConfigField field, ConfigNode node, string key)
         {
             object? value = node is ConfigScalar scalar ? ConfigScalars.Parse(type, scalar) : null;
+            if (type == typeof(string) && !field.IsRequired && node is ConfigScalar { Text: "", IsNull: true, Place.Line: 0 }) value = ""; // --set key= on a command line means the empty text
             if (value is null)
             {
                 string hint = type.IsEnum && node is ConfigScalar written ? Suggestion(written.Text, Enum.GetNames(type).Select(ConfigText.SnakeCase)) : "";

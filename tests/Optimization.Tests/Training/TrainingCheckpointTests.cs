@@ -37,7 +37,7 @@ public sealed class TrainingCheckpointTests : FolderTest
 
     private TrainingCheckpoint Checkpoint(Tensor weights, Func<double[]> get, Action<double[]> set)
     {
-        var checkpoint = TrainingCheckpoint.Of("test", new SftConfig { Output = Folder, Model = "model" }, []);
+        var checkpoint = TrainingCheckpoint.Of("test", new SftConfig { Output = Folder, Model = Path.Combine(Folder, "model") }, []);
         checkpoint.Track("weights", weights);
         checkpoint.Track("n", get, set);
         return checkpoint;
