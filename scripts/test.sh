@@ -25,7 +25,7 @@ run_tests() {
 
 # Adds to passed, failed and skipped. A project that ends without a count (a crash, a missing library) is a failure.
 run_test_project() {
-    local project="$1" dll log status=0 summary started=$SECONDS
+    local project="$1" dll log status=0 started=$SECONDS
     dll="$(compgen -G "$root/tests/$project.Tests/bin/Release/net10.0/*$project.Tests.dll" | head -n 1 || true)"
     echo "== $project"
     if [[ -z "$dll" ]]; then
@@ -34,13 +34,11 @@ run_test_project() {
         return
     fi
     log="$(mktemp)"
-    dotnet test "$dll" --nologo --logger 'console;verbosity=minimal' "${runner[@]}" 2>&1 | tee "$log" |
-        sed -u -E -e '/^(Passed|Failed|Skipped)!  - Failed:/d' -e '/^A total of 1 test files matched/d' -e '/^Test run for /d' -e '/^Starting test execution/d' -e '/^[[:space:]]*$/d' -e 's/^/   /' || status=$?
-    summary="$(sed -n -E 's/^(Passed|Failed|Skipped)! +- Failed: +([0-9]+), Passed: +([0-9]+), Skipped: +([0-9]+),.*/\2 \3 \4/p' "$log" | tail -n 1)"
-    if [[ -n "$summary" ]]; then
-        local f p s
-        read -r f p s <<< "$summary"
-        failed=$((failed + f)) passed=$((passed + p)) skipped=$((skipped + s))
+    DOTNET_CLI_UI_LANGUAGE=en dotnet test "$dll" --nologo --logger 'console;verbosity=normal' "${runner[@]}" 2>&1 | tee "$log" | only_what_matters || status=$?
+    if grep -q '^Total tests: ' "$log"; then
+        local p f s
+        p="$(count_of Passed "$log")" f="$(count_of Failed "$log")" s="$(count_of Skipped "$log")"
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
         # A non-zero exit without a failed test: something outside the tests went wrong, as a crash after the last of them.
         if ((status != 0 && f == 0)); then
             echo "   the test host ended with exit code $status"
@@ -54,4 +52,21 @@ run_test_project() {
         failed=$((failed + 1))
     fi
     rm -f "$log"
+}
+
+# Failures with all that the test wrote, reasons of skipped tests ('Name: skipped: why'), and what the test host says beside its usual lines.
+only_what_matters() {
+    sed -u -E \
+        -e '/^  (Passed|Skipped) .*\]$/d' \
+        -e '/^(Test run for |A total of [0-9]+ test files matched|Starting test execution|NUnit Adapter |Running (all|selected) tests in )/d' \
+        -e '/^ *NUnit3TestExecutor (discovered|converted) /d' \
+        -e '/^Test Run (Successful|Failed)\.$/d' -e '/^Total tests: /d' -e '/^ +(Passed|Failed|Skipped): [0-9]+$/d' -e '/^ Total time: /d' \
+        -e '/^[[:space:]]*$/d' -e 's/^/   /'
+}
+
+# A count at the end of the runner's output, which leaves out zeros.
+count_of() {
+    local count
+    count="$(sed -n -E "s/^ +$1: ([0-9]+)\$/\1/p" "$2" | tail -n 1)"
+    echo "${count:-0}"
 }

@@ -38,7 +38,7 @@ public static class OnnxExporter
         WeightMap map = WeightMap.ForPolicy(weights.Shape);
         WriteFolder(folder, partial =>
         {
-            TokenizerFiles.Copy(tokenizerSource, partial);
+            TokenizerCopy.Make(tokenizerSource, partial);
             File.WriteAllText(Path.Combine(partial, GenAiConfig.FileName), GenAiConfig.Write(weights.Shape));
             DataLayout layout = new(map);
             foreach ((string file, byte[] model) in PolicyModels(map, options, layout)) File.WriteAllBytes(Path.Combine(partial, file), model);
@@ -58,7 +58,7 @@ public static class OnnxExporter
         WeightMap map = WeightMap.ForReward(shape);
         WriteFolder(folder, partial =>
         {
-            TokenizerFiles.Copy(tokenizerSource, partial);
+            TokenizerCopy.Make(tokenizerSource, partial);
             JsonObject config = new()
             {
                 ["kind"] = "reward",

@@ -55,12 +55,10 @@ public sealed class Tokenizer : IDisposable
     /// <summary>The piece of an id as tokenizer.json spells it; null for ids without one.</summary>
     public string? PieceOf(int id) => (uint)id < (uint)_files.Pieces.Length ? _files.Pieces[id] : null;
 
-    /// <summary>The ids of a text and nothing else: no BOS, no EOS.</summary>
-    /// <exception cref="BadDataException">The text holds U+0000.</exception>
+    /// <summary>The ids of a text and nothing else: no BOS, no EOS. What GenAI cannot be given, U+0000 and unpaired surrogates, it is given as U+FFFD.</summary>
     public int[] Encode(string text) => text.Length == 0 ? [] : _native.Encode(text);
 
     /// <summary>The ids of each text.</summary>
-    /// <exception cref="BadDataException">A text holds U+0000.</exception>
     public int[][] Encode(IReadOnlyList<string> texts) => [.. texts.Select(Encode)];
 
     /// <summary>The ids a model is prompted with: BOS first where the model was trained so and the text does not begin with it already.</summary>

@@ -147,8 +147,7 @@ public sealed class CommandOptionTests
     private static (int Code, string Error) Run(string name, string arguments)
     {
         using StringWriter output = new(), error = new();
-        TextWriter console = System.Console.Out, log = Log.Writer;
-        LogLevel level = Log.Level;
+        TextWriter console = System.Console.Out;
         try
         {
             System.Console.SetOut(output);
@@ -158,7 +157,6 @@ public sealed class CommandOptionTests
         finally
         {
             System.Console.SetOut(console);
-            (Log.Writer, Log.Level) = (log, level);
         }
     }
 

@@ -15,13 +15,11 @@ public sealed class ResumePointTests
         string folder = TinyRun.NewFolder($"resume-{Guid.NewGuid():N}");
         _run = RunDirectory.OpenForReading(Folders.Copy(TinyRun.Run, Path.Combine(folder, "run")));
         Log.WarningTold += _warnings.Add;
-        Log.Writer = TextWriter.Null;
     }
 
     [TearDown]
     public void Remove()
     {
-        Log.Writer = System.Console.Error;
         Log.WarningTold -= _warnings.Add;
         _warnings.Clear();
         Directory.Delete(Path.GetDirectoryName(_run.Root)!, recursive: true);

@@ -32,7 +32,7 @@ public static class CommandHost
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0) return TellParseErrors(parsed, error);
         LogLevel level = CommonOptions.Of(parsed).LogLevel;
-        (LogLevel Level, TextWriter Writer) before = (Log.Level, Log.Writer);
+        (LogLevel Level, TextWriter? Writer) before = (Log.Level, Log.Writer);
         (Log.Level, Log.Writer) = (level, error);
         using InterruptSignals signals = new(error);
         try

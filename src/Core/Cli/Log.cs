@@ -11,8 +11,8 @@ public static class Log
     /// <summary>Set from --log-level by <see cref="CommandHost"/>.</summary>
     public static LogLevel Level { get; set; } = LogLevel.Info;
 
-    /// <summary>Where the lines go; stderr unless a test looks at them.</summary>
-    public static TextWriter Writer { get; set; } = System.Console.Error;
+    /// <summary>Where the lines go; stderr as it is at the time, unless a test looks at them.</summary>
+    public static TextWriter? Writer { get; set; }
 
     /// <summary>Called with every warning that was told, so that reports and manifests can repeat it.</summary>
     public static event Action<string>? WarningTold;
@@ -31,6 +31,6 @@ public static class Log
     private static void Write(LogLevel level, string prefix, string message)
     {
         if (level > Level) return;
-        lock (Gate) Writer.WriteLine(prefix + message);
+        lock (Gate) (Writer ?? System.Console.Error).WriteLine(prefix + message);
     }
 }

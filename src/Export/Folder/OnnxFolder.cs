@@ -3,6 +3,7 @@ using System.Text.Json;
 using Google.Protobuf;
 using Rlhf.Core;
 using Rlhf.Export.Onnx;
+using Rlhf.Models;
 
 namespace Rlhf.Export;
 
@@ -84,10 +85,10 @@ public sealed class OnnxFolder
                 $"{path}: this is a {Name(kind)} (it has {(policy ? GenAiConfig.FileName : OnnxExporter.RewardConfig)}); expected a {Name(expected.Value)}. Check which folder goes to which option.");
         }
 
-        if (!File.Exists(System.IO.Path.Combine(path, TokenizerFiles.Required)))
+        if (!File.Exists(System.IO.Path.Combine(path, TokenizerParts.Required)))
         {
             throw new BadModelException(
-                $"{path}: no {TokenizerFiles.Required}. Text cannot be turned into the tokens that this model was trained on; copy tokenizer.json (and tokenizer_config.json) from the model it was exported from.");
+                $"{path}: no {TokenizerParts.Required}. Text cannot be turned into the tokens that this model was trained on; copy tokenizer.json (and tokenizer_config.json) from the model it was exported from.");
         }
 
         JsonElement configuration = ReadJson(System.IO.Path.Combine(path, policy ? GenAiConfig.FileName : OnnxExporter.RewardConfig), kind);

@@ -30,11 +30,3 @@ public sealed record BeamSearchOptions
         if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 }
-
-/// <summary>One finished hypothesis.</summary>
-/// <param name="Tokens">The response's ids, without the end token.</param>
-/// <param name="Logprobs">Nats of each token under the policy, the end token's last where it ended by one.</param>
-/// <param name="EndToken">The token that ended it; null where it was cut.</param>
-/// <param name="SumLogprob">Σ log p of the response, the end token's included where it ended by one.</param>
-/// <param name="Score">SumLogprob over (prompt and response length)^λ.</param>
-public sealed record BeamHypothesis(int[] Tokens, float[] Logprobs, int? EndToken, double SumLogprob, double Score);

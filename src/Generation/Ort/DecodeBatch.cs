@@ -17,7 +17,7 @@ internal sealed unsafe class DecodeBatch : IDisposable
 
     private const int MaskStride = 64;
 
-    private readonly PolicySession _policy;
+    private readonly OrtPolicy _policy;
     private readonly CacheSlots _cache;
     private readonly RunOptions _run = new();
     private readonly NativeBuffer<long> _ids;
@@ -27,7 +27,7 @@ internal sealed unsafe class DecodeBatch : IDisposable
     private readonly int[] _lengths; // mask ones in each row, as written
     private int _maskWidth;
 
-    public DecodeBatch(PolicySession policy, CacheSlots cache, int rows)
+    public DecodeBatch(OrtPolicy policy, CacheSlots cache, int rows)
     {
         rows = Math.Max(rows, FewestRows);
         (_policy, _cache) = (policy, cache);

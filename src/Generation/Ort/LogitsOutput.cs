@@ -21,7 +21,7 @@ internal sealed unsafe class LogitsOutput : IStepOutput
     /// <param name="policy">The graph.</param>
     /// <param name="rows">Most rows of a call.</param>
     /// <param name="positions">Most positions of a call, all rows together.</param>
-    public LogitsOutput(PolicySession policy, int rows, int positions)
+    public LogitsOutput(OrtPolicy policy, int rows, int positions)
     {
         (_name, _vocabulary) = (policy.Folder.Logits, policy.Folder.VocabularySize);
         int middle = policy.Session.OutputMetadata[policy.Folder.Logits].Dimensions[1];

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
 using Rlhf.Generation.Beams;
 using Rlhf.Generation.Sampling;
@@ -16,7 +14,7 @@ public sealed class OrtEngine : IRolloutEngine
     private readonly OrtEngineOptions _options;
     private readonly ITextCodec? _codec;
     private readonly bool _ownsCodec;
-    private PolicySession _policy;
+    private OrtPolicy _policy;
     private byte[] _graph;
     private Task<string> _hash;
     private OrtWorkspace? _workspace;
@@ -58,7 +56,7 @@ public sealed class OrtEngine : IRolloutEngine
 
     public void UpdateWeights(IReadOnlyList<WeightTensor> weights, Task<string> policyHash)
     {
-        if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
+        ThrowIfGenerating();
         WeightInputs taken = _policy.Weights
             ?? throw new EngineException($"{_folder.FastGraph} has its weights inside and takes none from memory. Export the policy again: rlhf-optimize export writes a rollout.onnx that does.");
         taken.Update(weights);
@@ -67,7 +65,7 @@ public sealed class OrtEngine : IRolloutEngine
 
     public void Reopen(PolicyFolder folder)
     {
-        if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
+        ThrowIfGenerating();
         byte[] graph = File.ReadAllBytes(folder.GraphFor(_options.DrawsInGraph));
         if (_policy.Weights is { } weights && graph.AsSpan().SequenceEqual(_graph))
         {
@@ -76,7 +74,7 @@ public sealed class OrtEngine : IRolloutEngine
         }
         else
         {
-            PolicySession policy = OrtSessionFactory.Open(folder, _options);
+            OrtPolicy policy = OrtSessionFactory.Open(folder, _options);
             _workspace?.Dispose();
             _policy.Dispose();
             (_policy, _graph, _workspace) = (policy, graph, null);
@@ -100,130 +98,45 @@ public sealed class OrtEngine : IRolloutEngine
     public IReadOnlyList<BeamHypothesis> BeamSearch(Prompt prompt, BeamSearchOptions options, CancellationToken cancellation = default)
     {
         options.Check();
-        if (_policy.Samples) throw new EngineException("Beam search needs the logits, which do not leave the device. Use --device cpu.");
-        if (_generating) throw new InvalidOperationException("The engine draws responses at the moment.");
         using PromptQueue queue = new([prompt], _codec, _folder, 1);
-        PreparedPrompt prepared = queue.Peek()!;
-        int beams = options.Beams, length = prepared.Tokens.Length, room = Math.Min(options.MaxNewTokens, _folder.ContextLength - length);
-        OrtWorkspace work = Workspace(new SamplingOptions { BatchSize = beams, MaxNewTokens = options.MaxNewTokens }, length);
-        bool[] isEnd = new bool[_folder.VocabularySize];
-        foreach (int token in _folder.EndTokens.Where(t => t >= 0 && t < isEnd.Length)) isEnd[token] = true;
-        BeamState state = new(options, length, isEnd);
-        try
-        {
-            work.Prefill.Run([prepared]);
-            for (int beam = 0; beam < beams; beam++) work.Cache.Copy(work.Staging, beam, length);
-            state.Offer(0, work.Prefill.Logits(0));
-            state.Advance();
-            for (int drawn = 1; drawn < room && !state.Done; drawn++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                if (drawn > 1) Reorder(work, state.Parents, length + drawn - 1);
-                for (int beam = 0; beam < beams; beam++) work.Batch.Set(beam, state.Responses[beam][^1], length + drawn);
-                work.Batch.Run(beams);
-                for (int beam = 0; beam < beams; beam++) state.Offer(beam, work.Batch.Logits(beam));
-                state.Advance();
-            }
-        }
-        catch (OnnxRuntimeException e)
-        {
-            throw new EngineException($"ONNX Runtime failed during beam search: {e.Message}", e);
-        }
-
-        return state.Finish();
+        return BeamSearch(queue.Peek()!, options, cancellation);
     }
 
-    /// <summary>
-    /// The best hypotheses of beam search for every prompt, as rows: sample_id is the rank, rollout_logprobs are 0 as for greedy (nothing is
-    /// drawn), policy_logprobs those of the policy at temperature 1.
-    /// </summary>
+    /// <summary>The best hypotheses of beam search for every prompt, as rows: sample_id is the rank.</summary>
     public IEnumerable<Rollout> GenerateBeams(IEnumerable<Prompt> prompts, BeamSearchOptions options, int iteration = 0, CancellationToken cancellation = default)
     {
         options.Check();
-        foreach (Prompt prompt in prompts)
+        using PromptQueue queue = new(prompts, _codec, _folder, 1);
+        while (queue.Peek() is { } prompt)
         {
-            int[] tokens = prompt.Tokens ?? _codec?.Encode(prompt.Text) ?? throw new BadDataException($"Prompt '{prompt.Id}' has text but no tokens, and the engine was opened without a tokenizer.");
-            IReadOnlyList<BeamHypothesis> found = BeamSearch(prompt with { Tokens = tokens }, options, cancellation);
-            for (int rank = 0; rank < options.Returned; rank++)
-            {
-                BeamHypothesis best = found[rank];
-                int[] response = best.EndToken is int end ? [.. best.Tokens, end] : best.Tokens;
-                yield return new Rollout
-                {
-                    Iteration = iteration,
-                    PromptId = prompt.Id,
-                    SampleId = rank,
-                    Prompt = prompt.Text,
-                    Response = _codec?.Decode(response) ?? "",
-                    PromptTokens = tokens,
-                    ResponseTokens = response,
-                    FinishReason = best.EndToken is null ? FinishReason.Length : FinishReason.Eos,
-                    RolloutLogprobs = new float[response.Length],
-                    PolicyLogprobs = best.Logprobs,
-                    PolicyHash = PolicyHash,
-                    Engine = Name,
-                    Seed = 0,
-                    Temperature = 1,
-                    TopK = 0,
-                    TopP = 1,
-                    Metadata = prompt.Metadata,
-                };
-            }
+            queue.Take();
+            IReadOnlyList<BeamHypothesis> found = BeamSearch(prompt, options, cancellation);
+            for (int rank = 0; rank < options.Returned; rank++) yield return found[rank].ToRollout(prompt, rank, iteration, Name, PolicyHash, _codec);
         }
     }
 
-    /// <summary>Gives each beam the cache of the beam it came from, by way of the staging slots.</summary>
-    private static void Reorder(OrtWorkspace work, int[] parents, int tokens)
-    {
-        for (int beam = 0; beam < parents.Length; beam++)
-        {
-            if (parents[beam] != beam) work.Cache.Copy(parents[beam], work.Staging + beam, tokens);
-        }
-
-        for (int beam = 0; beam < parents.Length; beam++)
-        {
-            if (parents[beam] != beam) work.Cache.Copy(work.Staging + beam, beam, tokens);
-        }
-    }
-
-    /// <summary>
-    /// The bound of any engine on this model: the same session, slots and bindings, but no scheduling and no sampling; every row is given
-    /// the same token again and again. For benchmarks.
-    /// </summary>
+    /// <inheritdoc cref="BareSteps"/>
     /// <param name="rows">Rows decoded at once.</param>
     /// <param name="promptTokens">Tokens in the cache at the start.</param>
     /// <param name="newTokens">Tokens a row: the first comes with the prompt, each other one from a step.</param>
     /// <returns>Seconds of the prompts and of all steps.</returns>
     public (double PrefillSeconds, double StepSeconds) MeasureBareSteps(int rows, int promptTokens, int newTokens)
     {
-        if (_generating) throw new InvalidOperationException("The engine draws responses at the moment.");
-        OrtWorkspace work = Workspace(new SamplingOptions { BatchSize = rows, MaxNewTokens = newTokens }, promptTokens);
-        int[] tokens = new int[promptTokens];
-        for (int i = 0; i < tokens.Length; i++) tokens[i] = i % _folder.VocabularySize;
-        PreparedPrompt prompt = new(0, new Prompt { Id = "bare", Text = "" }, 0, tokens);
-        long start = Stopwatch.GetTimestamp();
-        for (int slot = 0; slot < rows;)
-        {
-            List<PreparedPrompt> staged = [];
-            while (slot + staged.Count < rows && work.Prefill.Fits(staged.Count, promptTokens)) staged.Add(prompt);
-            work.Prefill.Run(staged);
-            for (int i = 0; i < staged.Count; i++) work.Cache.Copy(work.Staging + i, slot++, promptTokens);
-        }
+        ThrowIfGenerating();
+        return BareSteps.Measure(Workspace(new SamplingOptions { BatchSize = rows, MaxNewTokens = newTokens }, promptTokens), _folder.VocabularySize, promptTokens, newTokens);
+    }
 
-        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        start = Stopwatch.GetTimestamp();
-        for (int step = 1; step < newTokens; step++)
-        {
-            for (int slot = 0; slot < rows; slot++) work.Batch.Set(slot, 1, promptTokens + step);
-            work.Batch.Run(rows);
-        }
-
-        return (prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    private IReadOnlyList<BeamHypothesis> BeamSearch(PreparedPrompt prompt, BeamSearchOptions options, CancellationToken cancellation)
+    {
+        if (_policy.Samples) throw new EngineException("Beam search needs the logits, which do not leave the device. Use --device cpu.");
+        ThrowIfGenerating();
+        OrtWorkspace work = Workspace(new SamplingOptions { BatchSize = options.Beams, MaxNewTokens = options.MaxNewTokens }, prompt.Tokens.Length);
+        return OrtBeamSearch.Run(work, prompt, options, _folder, cancellation);
     }
 
     private IEnumerable<Rollout> Run(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation)
     {
-        if (_generating) throw new InvalidOperationException("The engine draws other responses at the moment; read them to the end or leave the enumeration first.");
+        ThrowIfGenerating();
         _generating = true;
         try
         {
@@ -245,6 +158,11 @@ public sealed class OrtEngine : IRolloutEngine
         {
             _generating = false;
         }
+    }
+
+    private void ThrowIfGenerating()
+    {
+        if (_generating) throw new InvalidOperationException("The engine draws responses at the moment; read them to the end or leave the enumeration first.");
     }
 
     /// <summary>Slots for the batch and for the longest prompt with its response; kept from call to call while they suffice.</summary>

@@ -39,7 +39,7 @@ public sealed record OrtEngineOptions
 internal static class OrtSessionFactory
 {
     /// <summary>The folder's graph with its own weights.</summary>
-    public static PolicySession Open(PolicyFolder folder, OrtEngineOptions options) => Guard(folder, () =>
+    public static OrtPolicy Open(PolicyFolder folder, OrtEngineOptions options) => Guard(folder, () =>
     {
         DeviceMemory memory = DeviceMemory.Of(options.Device);
         using SessionOptions opening = Options(options);
@@ -49,7 +49,7 @@ internal static class OrtSessionFactory
         try
         {
             weights = WeightInputs.Of(session, folder.Data, memory, options.ResolvedThreads);
-            return new PolicySession(folder, session, weights, memory);
+            return new OrtPolicy(folder, session, weights, memory);
         }
         catch
         {
@@ -118,7 +118,7 @@ internal static class OrtSessionFactory
         }
     }
 
-    private static PolicySession Guard(PolicyFolder folder, Func<PolicySession> open)
+    private static OrtPolicy Guard(PolicyFolder folder, Func<OrtPolicy> open)
     {
         try
         {

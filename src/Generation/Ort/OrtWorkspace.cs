@@ -5,7 +5,7 @@ internal sealed class OrtWorkspace : IDisposable
 {
     private const int CapacityStride = 64, MostStagingSlots = 16;
 
-    public OrtWorkspace(PolicySession policy, int rows, int capacity, OrtEngineOptions options)
+    public OrtWorkspace(OrtPolicy policy, int rows, int capacity, OrtEngineOptions options)
     {
         (Rows, Capacity, Staging) = (rows, capacity, Math.Max(rows, DecodeBatch.FewestRows));
         int staging = Math.Min(rows, MostStagingSlots);

@@ -9,7 +9,7 @@ namespace Rlhf.Generation.Ort;
 /// </summary>
 internal sealed unsafe class Prefill : IDisposable
 {
-    private readonly PolicySession _policy;
+    private readonly OrtPolicy _policy;
     private readonly CacheSlots _cache;
     private readonly int _firstSlot;
     private readonly int _slots;
@@ -19,7 +19,7 @@ internal sealed unsafe class Prefill : IDisposable
     private readonly int _left; // tokens at a prompt's end that are not computed here
     private readonly int[] _last; // index of each row's last token among the call's columns
 
-    public Prefill(PolicySession policy, CacheSlots cache, int firstSlot, int slots, int tokens)
+    public Prefill(OrtPolicy policy, CacheSlots cache, int firstSlot, int slots, int tokens)
     {
         (_policy, _cache, _firstSlot, _slots, _tokens) = (policy, cache, firstSlot, slots, tokens);
         _output = policy.Output(slots, Math.Max(slots, tokens));

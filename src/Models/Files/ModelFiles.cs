@@ -7,12 +7,6 @@ namespace Rlhf.Models;
 /// <summary>Between a Hugging Face folder ([out, in] linear weights) and a <see cref="ParameterStore"/> ([in, out]).</summary>
 internal static class ModelFiles
 {
-    private static readonly string[] TokenizerFiles =
-    [
-        "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-        "chat_template.jinja", "generation_config.json",
-    ];
-
     private static readonly string[] Heads =
     [
         LlamaParameters.LanguageModelHead, LlamaParameters.ValueWeight, LlamaParameters.ValueBias, LlamaParameters.ScoreWeight, LlamaParameters.ScoreBias,
@@ -84,11 +78,10 @@ internal static class ModelFiles
     private static void CopyTokenizer(string from, string to)
     {
         if (Path.GetFullPath(from) == Path.GetFullPath(to)) return;
-        foreach (string name in TokenizerFiles)
-        {
-            string source = Path.Combine(from, name);
-            if (File.Exists(source)) WholeFile.WriteAllBytes(Path.Combine(to, name), File.ReadAllBytes(source));
-        }
+        foreach (string name in TokenizerParts.Of(from)) Copy(name);
+        if (File.Exists(Path.Combine(from, "generation_config.json"))) Copy("generation_config.json"); // which tokens end a text
+
+        void Copy(string name) => WholeFile.WriteAllBytes(Path.Combine(to, name), File.ReadAllBytes(Path.Combine(from, name)));
     }
 
     private static Span<float> Floats(Tensor tensor) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(tensor.bytes);

@@ -92,9 +92,8 @@ public static class RewardData
         }
     }
 
-    private static RewardExample Texts(RewardRow row, Tokenizer tokenizer) => 
-        // As the scorer reads texts: the tokenizer takes no zero byte, and a policy may draw one.
-        new([.. row.Texts.Select(t => tokenizer.EncodePrompt((row.Prompt + t).Replace('\0', '\uFFFD')))], row.Label, row.Number);
+    private static RewardExample Texts(RewardRow row, Tokenizer tokenizer) =>
+        new([.. row.Texts.Select(t => tokenizer.EncodePrompt(row.Prompt + t))], row.Label, row.Number);
 
     // Steps are encoded one by one, so that each ends with a token of its own.
     private static RewardExample Steps(RewardRow row, Tokenizer tokenizer)

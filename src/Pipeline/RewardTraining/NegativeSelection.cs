@@ -19,7 +19,7 @@ internal sealed class NegativeSelection(RewardTrainingConfig section, RunDirecto
         return
         [
             .. AdversarialSelection.Select(rewards, logProbs, section.TopShare, limit).Select(i => new Negative(
-                iteration, judged[i].Rollout.PromptId, judged[i].Rollout.SampleId, AsRead(judged[i].Rollout.Prompt), AsRead(judged[i].Rollout.Response), rewards[i], logProbs[i])),
+                iteration, judged[i].Rollout.PromptId, judged[i].Rollout.SampleId, judged[i].Rollout.Prompt, judged[i].Rollout.Response, rewards[i], logProbs[i])),
         ];
     }
 
@@ -32,9 +32,6 @@ internal sealed class NegativeSelection(RewardTrainingConfig section, RunDirecto
             : [.. ScoredFile.Read(Path.Combine(run.Iteration(1).Folder, "scored*.parquet")).Where(r => r.Scores.ReferenceLogprobs is { Length: > 0 } && r.Rollout.Response.Length > 0 && r.Scores.Rewards.ContainsKey(section.Reward)).Select(Mean)];
         return _limit = AdversarialSelection.Limit(first, section.BottomShare);
     }
-
-    // As RewardModel reads texts: the tokenizer takes no zero byte.
-    private static string AsRead(string text) => text.Replace('\0', '\uFFFD');
 
     private static double Mean(ScoredRollout row) => row.Scores.ReferenceLogprobs!.Average(p => (double)p);
 }

@@ -37,7 +37,7 @@ internal sealed class CachedGraph : IDisposable
     private readonly InferenceSession _session;
     private readonly CacheShape _shape;
     private readonly RunOptions _run = new();
-    private readonly ConcurrentBag<KeyValueCache> _caches = [];
+    private readonly ConcurrentBag<GraphCache> _caches = [];
 
     private CachedGraph(string folder, InferenceSession session, CacheShape shape) => (_folder, _session, _shape) = (folder, session, shape);
 
@@ -61,7 +61,7 @@ internal sealed class CachedGraph : IDisposable
     {
         int[] rows = item.Rows;
         int longest = rows.Max(r => lengths[r]);
-        if (!_caches.TryTake(out KeyValueCache? cache)) cache = new KeyValueCache(_shape);
+        if (!_caches.TryTake(out GraphCache? cache)) cache = new GraphCache(_shape);
         long computed = 0;
         if (item.Shared == 0 && rows.Length > 1)
         {
@@ -90,7 +90,7 @@ internal sealed class CachedGraph : IDisposable
     }
 
     /// <summary>Goes on to <paramref name="end"/> in equal parts.</summary>
-    private int Forward(IReadOnlyList<int[]> tokens, int[] lengths, int[] rows, bool common, int end, KeyValueCache cache, IPartReader reader)
+    private int Forward(IReadOnlyList<int[]> tokens, int[] lengths, int[] rows, bool common, int end, GraphCache cache, IPartReader reader)
     {
         int start = cache.Tokens, parts = (end - start + PartTokens - 1) / PartTokens;
         for (int part = 0; part < parts; part++)
@@ -102,7 +102,7 @@ internal sealed class CachedGraph : IDisposable
         return end - start;
     }
 
-    private void Call(IReadOnlyList<int[]> tokens, int[] lengths, in Part part, KeyValueCache cache, IPartReader reader)
+    private void Call(IReadOnlyList<int[]> tokens, int[] lengths, in Part part, GraphCache cache, IPartReader reader)
     {
         int rows = part.IsCommon ? 1 : part.Rows.Length, end = part.From + part.Width;
         long[] ids = new long[rows * part.Width];

@@ -154,8 +154,7 @@ public sealed class RewardModel : IDisposable
     /// <exception cref="BadDataException">The text has no token.</exception>
     public int[] Encode(string text, RowPlace row)
     {
-        // The tokenizer reads zero-terminated text; one sampled zero byte must not end a run.
-        int[] tokens = _tokenizer.EncodePrompt(text.Replace('\0', '\uFFFD'));
+        int[] tokens = _tokenizer.EncodePrompt(text);
         if (tokens.Length == 0) throw new BadDataException($"{row}: the text '{Excerpt.Of(text)}' has no token for the reward model in {Folder}; expected at least one. Leave the row out, or use a model whose tokenizer begins texts with BOS.");
         return Cut(tokens, MaxLength);
     }

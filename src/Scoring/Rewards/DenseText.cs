@@ -41,18 +41,18 @@ internal sealed class DenseTexts(string name, RewardModel model, RewardPer per, 
 
     private DenseText Text(in RuleInput row)
     {
-        List<int> tokens = [.. model.Tokenizer.EncodePrompt(responseOnly ? "" : Readable(row.Prompt))];
+        List<int> tokens = [.. model.Tokenizer.EncodePrompt(responseOnly ? "" : row.Prompt)];
         int before = tokens.Count;
         List<int> judged = [];
         if (per == RewardPer.Token)
         {
-            tokens.AddRange(model.Tokenizer.Encode(Readable(row.Response)));
+            tokens.AddRange(model.Tokenizer.Encode(row.Response));
             judged.AddRange(Enumerable.Range(0, tokens.Count - before));
         }
         else
         {
             // Encoded one by one, as process rewards are trained.
-            foreach (string step in Steps(Readable(row.Response)))
+            foreach (string step in Steps(row.Response))
             {
                 tokens.AddRange(model.Tokenizer.Encode(step));
                 judged.Add(tokens.Count - before - 1);
@@ -126,6 +126,4 @@ internal sealed class DenseTexts(string name, RewardModel model, RewardPer per, 
 
         return ends;
     }
-
-    private static string Readable(string text) => text.Replace('\0', '\uFFFD');
 }

@@ -35,11 +35,8 @@ internal sealed class GenAITokenizer : IDisposable
 
     internal unsafe int[] Encode(string text)
     {
-        // The native call takes a zero-terminated string; a NUL inside would silently cut the text.
-        int nul = text.IndexOf('\0', StringComparison.Ordinal);
-        if (nul >= 0)
-            throw new BadDataException(
-                $"A text to encode holds the character U+0000 at position {nul}; GenAI's tokenizer would cut the text there. Remove it from the data.");
+        // The native call takes a zero-terminated string. Like half a surrogate pair below, U+0000 becomes U+FFFD: a policy may draw one, and it must not cut a text or end a run.
+        text = text.Replace('\0', '\uFFFD');
         byte[] utf8 = new byte[Encoding.UTF8.GetByteCount(text) + 1];
         Encoding.UTF8.GetBytes(text, utf8);
         nint tokens;

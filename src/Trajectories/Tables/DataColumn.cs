@@ -9,6 +9,3 @@ public sealed record DataColumn(string Name, ColumnType Type)
     /// <summary>When reading: true lets the file lack the column; <see cref="DataReader.Find"/> then gives −1.</summary>
     public bool Optional { get; init; }
 }
-
-/// <summary>One turn of a conversation.</summary>
-public sealed record ChatMessage(string Role, string Content);

@@ -10,32 +10,23 @@ public sealed class RunWarningsTests
     {
         using TemporaryFolder folder = new();
         using RunDirectory run = RunDirectory.Create(folder["run"], new SampleConfig { Policy = "/models/tiny" }, new RunManifest { Seed = 1, Threads = 1 });
-        TextWriter before = Log.Writer;
-        Log.Writer = TextWriter.Null;
-        try
+        using (RunWarnings first = new(run))
         {
-            using (RunWarnings first = new(run))
-            {
-                Log.Warning("iteration 1: \"too\" far");
-                Log.Warning("iteration 2: too long");
-                Log.Warning("iteration 2: too long");
-            }
-
-            Log.Warning("nobody's");
-            File.AppendAllText(run.WarningsPath, "\n{\"warning\":\"half");
-            using (RunWarnings second = new(run))
-            {
-                Log.Warning("iteration 2: too long");
-                second.Add("iteration 3: gone");
-                Assert.That(second.Texts, Is.EqualTo(new[] { "iteration 1: \"too\" far", "iteration 2: too long", "iteration 3: gone" }));
-            }
-
-            Assert.That(RunWarnings.Read(run.WarningsPath), Is.EqualTo(new[] { "iteration 1: \"too\" far", "iteration 2: too long", "iteration 3: gone" }));
+            Log.Warning("iteration 1: \"too\" far");
+            Log.Warning("iteration 2: too long");
+            Log.Warning("iteration 2: too long");
         }
-        finally
+
+        Log.Warning("nobody's");
+        File.AppendAllText(run.WarningsPath, "\n{\"warning\":\"half");
+        using (RunWarnings second = new(run))
         {
-            Log.Writer = before;
+            Log.Warning("iteration 2: too long");
+            second.Add("iteration 3: gone");
+            Assert.That(second.Texts, Is.EqualTo(new[] { "iteration 1: \"too\" far", "iteration 2: too long", "iteration 3: gone" }));
         }
+
+        Assert.That(RunWarnings.Read(run.WarningsPath), Is.EqualTo(new[] { "iteration 1: \"too\" far", "iteration 2: too long", "iteration 3: gone" }));
     }
 
     [Test]

@@ -14,7 +14,7 @@ public sealed class OrtSchedulerTests
     {
         PolicyFolder folder = TestPolicies.Random(context: 300);
         SamplingOptions options = new() { MaxNewTokens = 250, MinNewTokens = 250, BatchSize = batch };
-        using PolicySession policy = OrtSessionFactory.Open(folder, TwoThreads);
+        using OrtPolicy policy = OrtSessionFactory.Open(folder, TwoThreads);
         using OrtWorkspace work = new(policy, batch, 300, TwoThreads);
         using PromptQueue queue = new([.. Enumerable.Range(0, batch).Select(i => Prompts.OfLength(i, 8, 61))], null, folder, 512);
         OrtScheduler scheduler = new(folder, work, options, queue, null, new OrderedOutput<Row>(), TwoThreads);

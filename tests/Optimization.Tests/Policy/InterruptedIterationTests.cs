@@ -173,14 +173,12 @@ public sealed class InterruptedIterationTests
     {
         var warnings = new List<string>();
         Log.WarningTold += warnings.Add;
-        Log.Writer = TextWriter.Null;
         try
         {
             action();
         }
         finally
         {
-            Log.Writer = System.Console.Error;
             Log.WarningTold -= warnings.Add;
         }
 

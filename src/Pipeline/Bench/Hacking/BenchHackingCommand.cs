@@ -23,8 +23,8 @@ public static class BenchHackingCommand
             var bench = new HackingBench(Path.GetFullPath(parsed.GetValue(folder)!), mend, common.Set, !parsed.GetValue(without));
             if (common.DryRun)
             {
-                foreach (string step in bench.Plan) System.Console.WriteLine($"would run {step}");
                 bench.Check();
+                foreach (string step in bench.Plan) System.Console.WriteLine(step);
                 return Task.FromResult((int)ExitCode.Done);
             }
 

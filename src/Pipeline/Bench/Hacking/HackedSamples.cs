@@ -20,7 +20,7 @@ internal sealed record HackedSamples(IReadOnlyList<Negative> Training, IReadOnly
             ScoredRollout[] rows = [.. ScoredFile.Read(Scored(run, i)).Where(r => r.Rollout.Response.Length > 0)];
             double[] rewards = [.. rows.Select(r => r.Scores.Rewards[section.Reward])], logProbs = [.. rows.Select(LogProb)];
             found.AddRange(AdversarialSelection.Select(rewards, logProbs, section.TopShare, limit).Select(k => new Negative(
-                i, rows[k].Rollout.PromptId, rows[k].Rollout.SampleId, rows[k].Rollout.Prompt, rows[k].Rollout.Response.Replace('\0', '\uFFFD'), rewards[k], logProbs[k])));
+                i, rows[k].Rollout.PromptId, rows[k].Rollout.SampleId, rows[k].Rollout.Prompt, rows[k].Rollout.Response, rewards[k], logProbs[k])));
         }
 
         List<Negative> once = NegativesFile.Merge([], found, responseOnly: false, 0, config.Seed);

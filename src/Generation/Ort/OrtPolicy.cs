@@ -8,7 +8,7 @@ namespace Rlhf.Generation.Ort;
 /// <param name="Session">ONNX Runtime's session.</param>
 /// <param name="Weights">Null where the weights are inside the graph.</param>
 /// <param name="Memory">Where weights and cache lie.</param>
-internal sealed record PolicySession(PolicyFolder Folder, InferenceSession Session, WeightInputs? Weights, DeviceMemory Memory) : IDisposable
+internal sealed record OrtPolicy(PolicyFolder Folder, InferenceSession Session, WeightInputs? Weights, DeviceMemory Memory) : IDisposable
 {
     /// <summary>True: the graph draws tokens itself, and gives no logits.</summary>
     public bool Samples { get; } = Session.OutputMetadata.ContainsKey("tokens");
