@@ -49,19 +49,17 @@ run_test_project() {
         echo "   no test matches"
     else
         echo "   ended with exit code $status and no result: the test host crashed or could not start"
+        tail -n 40 "$log" | sed "s/^/   /"
         failed=$((failed + 1))
     fi
     rm -f "$log"
 }
 
-# Failures with all that the test wrote, reasons of skipped tests ('Name: skipped: why'), and what the test host says beside its usual lines.
+# Failures with all that the test wrote, why a test was skipped ('Name: skipped: why'), and the end of the test host where it is not its usual one.
 only_what_matters() {
-    sed -u -E \
-        -e '/^  (Passed|Skipped) .*\]$/d' \
-        -e '/^(Test run for |A total of [0-9]+ test files matched|Starting test execution|NUnit Adapter |Running (all|selected) tests in )/d' \
-        -e '/^ *NUnit3TestExecutor (discovered|converted) /d' \
-        -e '/^Test Run (Successful|Failed)\.$/d' -e '/^Total tests: /d' -e '/^ +(Passed|Failed|Skipped): [0-9]+$/d' -e '/^ Total time: /d' \
-        -e '/^[[:space:]]*$/d' -e 's/^/   /'
+    awk '/^  Failed / { failed = 1 }
+         /^  (Passed|Skipped) .*\]$/ || /^(NUnit Adapter|Test Run|Total tests:) / { failed = 0 }
+         /[^[:space:]]/ && (failed || /: skipped: / || /Unhandled exception|[Tt]est host process crashed|test run was aborted/) { print "   " $0; fflush() }'
 }
 
 # A count at the end of the runner's output, which leaves out zeros.
