@@ -34,7 +34,7 @@ public static class ScoreCommand
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
 
         var maxLength = new Option<int>("--max-length") { Description = "Reward models read the last N tokens of a longer text; 0: as in their training.", HelpName = "N", DefaultValueFactory = _ => 0 };
-        var per = new Option<RewardPer>("--per") { Description = "What reward models give a reward to: sequence, token (token_rewards, one for each response token) or step (one at each step's last token; in tables without token ids, one for each step).", DefaultValueFactory = _ => RewardPer.Sequence };
+        var per = new Option<RewardPer>("--per") { Description = "What reward models give a reward to: sequence (unless said otherwise), token (token_rewards, one for each response token) or step (one at each step's last token; in tables without token ids, one for each step).", HelpName = "sequence|token|step" };
         var delimiter = new Option<string>("--step-delimiter") { Description = "The text that a step ends with, once or several times; \\n is a line's end.", HelpName = "TEXT", DefaultValueFactory = _ => "\\n" };
 
         var command = new RootCommand("Scores rollouts or any data set with reward models and rules, and adds reference log-probs.")

@@ -12,7 +12,7 @@ public sealed class ResumePointTests
     [SetUp]
     public void Copy()
     {
-        string folder = TinyRun.NewFolder($"resume-{Guid.NewGuid():N}");
+        string folder = TinyRun.NewFolder("resume");
         _run = RunDirectory.OpenForReading(Folders.Copy(TinyRun.Run, Path.Combine(folder, "run")));
         Log.WarningTold += _warnings.Add;
     }

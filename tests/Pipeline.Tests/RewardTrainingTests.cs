@@ -270,7 +270,7 @@ public sealed class RewardTrainingTests
         File.WriteAllText(labels, "objective: binary\ndata: [labels.yaml]\n");
         Ended dry = Programs.Rlhf("bench", "hacking", "--dry-run", "--without-during", "--set", $"reward_training.config={labels}");
         Assert.That(dry.Code, Is.Zero, dry.ToString());
-        Assert.That(dry.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(5), "one run, three ways of mending, the run again");
+        Assert.That(dry.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(6), "one run, three ways of mending, the run again, the judgement");
         Assert.That(dry.Output, Does.Contain("would run configs/hacking.yaml, pushed").And.Contain("mended with both in 80 steps").And.Not.Contain("hacking-trained"));
         string missing = Path.Combine(s_folder, "missing.yaml");
         File.WriteAllText(missing, "objective: binary\ndata: [no-reviews.jsonl.gz]\n");

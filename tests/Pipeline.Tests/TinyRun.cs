@@ -41,7 +41,9 @@ public sealed class TinyRun
     public static string Iteration(int i, string file) => Path.Combine(Run, "iterations", i.ToString("0000", System.Globalization.CultureInfo.InvariantCulture), file);
 
     /// <summary>A new folder of a test's own.</summary>
-    public static string NewFolder(string name) => Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
+    public static string NewFolder(string name) => Directory.CreateDirectory(Path.Combine(Folder, $"{name}-{Interlocked.Increment(ref s_folders)}")).FullName;
+
+    private static int s_folders;
 
     [OneTimeSetUp]
     public void Make()

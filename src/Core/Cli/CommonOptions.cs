@@ -49,9 +49,8 @@ public sealed record CommonOptions(string? Config, IReadOnlyList<string> Set, bo
 
     private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
     {
-        Description = "How much is told on stderr.",
+        Description = "How much is told on stderr; info unless said otherwise.",
         HelpName = "error|warning|info|debug",
-        DefaultValueFactory = _ => LogLevel.Info,
         Recursive = true,
     };
 

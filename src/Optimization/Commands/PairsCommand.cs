@@ -19,8 +19,8 @@ public static class PairsCommand
     {
         var input = new Option<string[]>("--in") { Description = "Scored rollouts, several samples a prompt; repeatable.", HelpName = "FILE.parquet", Required = true, AllowMultipleArgumentsPerToken = true };
         var output = new Option<string>("--out") { Description = "Pairs: texts, tokens and scores of chosen and rejected.", HelpName = "FILE", Required = true };
-        var margin = new Option<double>("--min-margin") { Description = "Leave out pairs whose scores differ by no more than this.", DefaultValueFactory = _ => 0 };
-        var most = new Option<int>("--pairs-per-prompt") { Description = "Best against worst, then second best against second worst, and so on, up to this many.", DefaultValueFactory = _ => 1 };
+        var margin = new Option<double>("--min-margin") { Description = "Leave out pairs whose scores differ by no more than this.", HelpName = "X", DefaultValueFactory = _ => 0 };
+        var most = new Option<int>("--pairs-per-prompt") { Description = "Best against worst, then second best against second worst, and so on, up to this many.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var command = new Command("pairs", "Makes preference pairs from scored samples: the best against the worst of each prompt.") { input, output, margin, most };
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>

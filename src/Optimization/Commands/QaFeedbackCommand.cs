@@ -10,8 +10,8 @@ public static class QaFeedbackCommand
     {
         var input = new Option<string>("--in") { Description = "dev_feedback.json or train_feedback.json of qa_feedback.", HelpName = "FILE", Required = true };
         var output = new Option<string>("--out") { Description = "Folder for pairs.*.jsonl, rankings.*.jsonl and steps.*.jsonl.", HelpName = "DIR", Required = true };
-        var held = new Option<double>("--held-out-fraction") { Description = "Share of the questions held out.", DefaultValueFactory = _ => 0.25 };
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the hold-out.", DefaultValueFactory = _ => 1 };
+        var held = new Option<double>("--held-out-fraction") { Description = "Share of the questions held out.", HelpName = "SHARE", DefaultValueFactory = _ => 0.25 };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the hold-out.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var command = new Command("qa-feedback", "Turns the human comparisons of qa_feedback into pairs and rankings of the same questions and sentences with labels, split by question.") { input, output, held, seed };
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>

@@ -11,13 +11,13 @@ public static class RankingsCommand
     {
         var input = new Option<string[]>("--in") { Description = "Rated texts: Parquet, JSONL, CSV; repeatable.", HelpName = "FILE", Required = true, AllowMultipleArgumentsPerToken = true };
         var output = new Option<string>("--out") { Description = "Folder for rankings.*.jsonl and pairs.*.jsonl.", HelpName = "DIR", Required = true };
-        var text = new Option<string>("--text-column") { Description = "Column of the texts.", DefaultValueFactory = _ => "text" };
-        var score = new Option<string>("--score-column") { Description = "Column of the ratings; higher is better.", DefaultValueFactory = _ => "rating" };
-        var prompt = new Option<string>("--prompt-column") { Description = "Only texts of one prompt are compared; empty: any texts.", DefaultValueFactory = _ => "" };
-        var size = new Option<int>("--size") { Description = "Texts of one ranking, all of different ratings.", DefaultValueFactory = _ => 4 };
-        var most = new Option<int>("--max-rankings") { Description = "At most this many; 0: all.", DefaultValueFactory = _ => 0 };
-        var held = new Option<double>("--held-out-fraction") { Description = "Share of the rankings held out.", DefaultValueFactory = _ => 0.1 };
-        var seed = new Option<ulong>("--seed") { Description = "Seed of grouping and hold-out.", DefaultValueFactory = _ => 1 };
+        var text = new Option<string>("--text-column") { Description = "Column of the texts.", HelpName = "C", DefaultValueFactory = _ => "text" };
+        var score = new Option<string>("--score-column") { Description = "Column of the ratings; higher is better.", HelpName = "C", DefaultValueFactory = _ => "rating" };
+        var prompt = new Option<string>("--prompt-column") { Description = "Only texts of one prompt are compared; empty: any texts.", HelpName = "C", DefaultValueFactory = _ => "" };
+        var size = new Option<int>("--size") { Description = "Texts of one ranking, all of different ratings.", HelpName = "N", DefaultValueFactory = _ => 4 };
+        var most = new Option<int>("--max-rankings") { Description = "At most this many; 0: all.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var held = new Option<double>("--held-out-fraction") { Description = "Share of the rankings held out.", HelpName = "SHARE", DefaultValueFactory = _ => 0.1 };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of grouping and hold-out.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var command = new Command("rankings", "Makes comparisons from ratings: rankings of K texts with different scores, and the pairs of the same rankings.") { input, output, text, score, prompt, size, most, held, seed };
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>

@@ -10,13 +10,13 @@ public static class TokenizerCommand
     public static Command Create()
     {
         var data = new Option<string[]>("--data") { Description = "Text files: Parquet, JSONL, CSV; repeatable.", HelpName = "FILE", Required = true, AllowMultipleArgumentsPerToken = true };
-        var column = new Option<string>("--text-column") { Description = "Column of the texts.", DefaultValueFactory = _ => "text" };
-        var size = new Option<int>("--vocabulary-size") { Description = "Special tokens, 256 bytes and merges together.", DefaultValueFactory = _ => 4096 };
+        var column = new Option<string>("--text-column") { Description = "Column of the texts.", HelpName = "C", DefaultValueFactory = _ => "text" };
+        var size = new Option<int>("--vocabulary-size") { Description = "Special tokens, 256 bytes and merges together.", HelpName = "N", DefaultValueFactory = _ => 4096 };
         var output = new Option<string>("--out") { Description = "Folder for tokenizer.json and its companions.", HelpName = "DIR", Required = true };
-        var length = new Option<int>("--max-length") { Description = "model_max_length written into the tokenizer's configuration.", DefaultValueFactory = _ => 512 };
-        var held = new Option<double>("--held-out-fraction") { Description = "Share of the rows that the tokenizer must not see; as in the SFT configuration.", DefaultValueFactory = _ => 0 };
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the hold-out.", DefaultValueFactory = _ => 1 };
-        var replace = new Option<string[]>("--replace") { Description = "FROM=TO: text replaced before counting; \\n is a line break.", DefaultValueFactory = _ => [] };
+        var length = new Option<int>("--max-length") { Description = "model_max_length written into the tokenizer's configuration.", HelpName = "N", DefaultValueFactory = _ => 512 };
+        var held = new Option<double>("--held-out-fraction") { Description = "Share of the rows that the tokenizer must not see; as in the SFT configuration.", HelpName = "SHARE", DefaultValueFactory = _ => 0 };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the hold-out.", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var replace = new Option<string[]>("--replace") { Description = "Text replaced before counting, repeatable; \\n is a line break.", HelpName = "FROM=TO", DefaultValueFactory = _ => [] };
         var command = new Command("tokenizer", "Learns a byte-level BPE tokenizer from text.") { data, column, size, output, length, held, seed, replace };
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, cancellation) =>

@@ -10,9 +10,9 @@ public static class ChatCommand
     public static Command Create()
     {
         var policy = new Option<string>("--policy") { Description = "ONNX policy folder.", HelpName = "DIR", Required = true };
-        var tokens = new Option<int>("--max-new-tokens") { Description = "Most new tokens of an answer.", DefaultValueFactory = _ => 64 };
-        var temperature = new Option<double>("--temperature") { Description = "Sampling temperature.", DefaultValueFactory = _ => 1 };
-        var seed = new Option<ulong>("--seed") { Description = "Seed.", DefaultValueFactory = _ => 1 };
+        var tokens = new Option<int>("--max-new-tokens") { Description = "Most new tokens of an answer.", HelpName = "N", DefaultValueFactory = _ => 64 };
+        var temperature = new Option<double>("--temperature") { Description = "Sampling temperature.", HelpName = "T", DefaultValueFactory = _ => 1 };
+        var seed = new Option<ulong>("--seed") { Description = "Seed.", HelpName = "S", DefaultValueFactory = _ => 1 };
         var command = new Command("chat", "Answers lines of standard input with a policy; an empty line ends.") { policy, tokens, temperature, seed };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>

@@ -19,9 +19,9 @@ public static class EvalGreedy
         var weights = new Option<string>("--weights") { Description = "Hugging Face folder, run in torch.", HelpName = "DIR", Required = true };
         var policy = new Option<string>("--policy") { Description = "ONNX folder of the same weights.", HelpName = "DIR", Required = true };
         var prompts = new Option<string>("--prompts") { Description = "Prompt file.", HelpName = "FILE", Required = true };
-        var engine = new Option<string>("--engine") { Description = "genai or ort.", DefaultValueFactory = _ => "genai" };
-        var count = new Option<int>("--count") { Description = "Prompts.", DefaultValueFactory = _ => 100 };
-        var tokens = new Option<int>("--tokens") { Description = "New tokens a prompt.", DefaultValueFactory = _ => 40 };
+        var engine = new Option<string>("--engine") { Description = "The engine that is held against torch.", HelpName = "genai|ort", DefaultValueFactory = _ => "genai" };
+        var count = new Option<int>("--count") { Description = "Prompts.", HelpName = "N", DefaultValueFactory = _ => 100 };
+        var tokens = new Option<int>("--tokens") { Description = "New tokens a prompt.", HelpName = "N", DefaultValueFactory = _ => 40 };
         var command = new Command("greedy", "Compares greedy tokens of torch with an ONNX engine's, position by position.") { weights, policy, prompts, engine, count, tokens };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>

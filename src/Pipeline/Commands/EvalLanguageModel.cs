@@ -15,8 +15,8 @@ public static class EvalLanguageModel
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "Hugging Face folder.", HelpName = "DIR", Required = true };
-        var order = new Option<int>("--order") { Description = "Order of the Kneser–Ney baseline, trained on the same training text.", DefaultValueFactory = _ => 5 };
-        var documents = new Option<int>("--documents") { Description = "Most held-out texts.", DefaultValueFactory = _ => 1000 };
+        var order = new Option<int>("--order") { Description = "Order of the Kneser–Ney baseline, trained on the same training text.", HelpName = "N", DefaultValueFactory = _ => 5 };
+        var documents = new Option<int>("--documents") { Description = "Most held-out texts.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var command = new Command("lm", "Held-out bits per byte beside a modified Kneser–Ney n-gram model on the same text; data and hold-out come from --config, an SFT configuration.") { model, order, documents };
         CommonOptions.AddTo(command, Offered.Set | Offered.Config);
         command.SetAction((parsed, cancellation) =>
