@@ -8,6 +8,9 @@ namespace Rlhf.Scoring;
 /// <summary><c>rlhf-score</c>: rewards and reference log-probs for rollouts or any data set.</summary>
 public static class ScoreCommand
 {
+    /// <summary>As of <see cref="RewardSourceConfig.Weight"/>.</summary>
+    private const double LargestWeight = 1e6;
+
     public static RootCommand Create()
     {
         var input = new Option<string>("--in") { Description = "Rows to score: Parquet, JSONL or CSV; a file or a quoted pattern.", HelpName = "FILE", Required = true };
@@ -54,17 +57,24 @@ public static class ScoreCommand
                 Transform = parsed.GetValue(transform)!, MaxLength = parsed.GetValue(maxLength), Per = parsed.GetValue(per), StepDelimiter = parsed.GetValue(delimiter)!.Replace("\\n", "\n", StringComparison.Ordinal),
             }));
             rewards.AddRange(parsed.GetValue(rules)!.Select(Rule));
+            foreach (Option option in (Option[])[transform, responseOnly, maxLength, per, delimiter])
+            {
+                if (parsed.GetValue(models)!.Length == 0 && IsGiven(parsed, option)) throw new ConfigurationException($"{option.Name} is for reward models, and none is named: give --reward-model DIR, or leave it out. (The rewards of a --config have such settings of their own.)");
+            }
+
+            if (IsGiven(parsed, delimiter) && parsed.GetValue(per) != RewardPer.Step) throw new ConfigurationException($"{delimiter.Name} is for --per step; give both, or leave it out.");
             int budget = parsed.GetValue(tokens), threadCount = parsed.GetValue(threads);
             if (common.Config is not null || common.Set.Count > 0)
             {
                 RunConfig run = common.Load<RunConfig>();
                 if (rewards.Count == 0) rewards.AddRange(run.Scoring.Rewards);
-                if (parsed.GetResult(tokens) is null or { Implicit: true }) budget = run.Scoring.BatchTokens;
-                if (parsed.GetResult(threads) is null or { Implicit: true }) threadCount = run.Threads;
+                if (!IsGiven(parsed, tokens)) budget = run.Scoring.BatchTokens;
+                if (!IsGiven(parsed, threads)) threadCount = run.Threads;
             }
 
             if (parsed.GetValue(windowRows) < 1) throw new ConfigurationException($"--window-rows is {parsed.GetValue(windowRows)}; it must be at least 1.");
             if (parsed.GetValue(maxLength) is < 0 and int negative) throw new ConfigurationException($"--max-length is {negative}; it must be a number of tokens, or 0 for that of the model's training.");
+            if (threadCount < 0) throw new ConfigurationException($"--threads is {threadCount}; it must be a number of threads, or 0 for all cores.");
             if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
             var job = new ScoringJob
             {
@@ -131,6 +141,9 @@ public static class ScoreCommand
     internal static (string Text, double Factor) Weight(string text)
     {
         int at = text.LastIndexOf('@');
-        return at > 0 && double.TryParse(text[(at + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out double weight) ? (text[..at], weight) : (text, 1);
+        if (at <= 0 || !double.TryParse(text[(at + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out double weight)) return (text, 1);
+        return Math.Abs(weight) <= LargestWeight ? (text[..at], weight) : throw new ConfigurationException($"The weight in '{text}' is {text[(at + 1)..]}; it must be a number between -1e6 and 1e6.");
     }
+
+    private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 }

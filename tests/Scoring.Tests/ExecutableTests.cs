@@ -42,7 +42,31 @@ public sealed class ExecutableTests : Fixture
         Check(3, "Cannot write", "--in", input, "--out", Path.Combine(input, "o.parquet"), "--response-column", "text", "--rule", "variety");
         Check(2, "Nothing to score with", "--in", input, "--out", At("o.parquet"), "--response-column", "text");
         Check(2, "--batch-tokens is 1", "--in", input, "--out", At("o.parquet"), "--response-column", "text", "--rule", "variety", "--batch-tokens", "1");
+        string[] rule = ["--in", input, "--out", At("o.parquet"), "--response-column", "text", "--rule", "variety"];
+        Check(2, "--threads is -2", [.. rule, "--threads", "-2"]);
+        Check(2, "--transform is for reward models, and none is named", [.. rule, "--transform", "sigmoid"]);
+        Check(2, "--response-only is for reward models", [.. rule, "--response-only"]);
+        Check(2, "--reward-timeout is for reward programs and endpoints, and none is named", [.. rule, "--reward-timeout", "5"]);
+        Check(2, "--step-delimiter is for --per step", "--in", input, "--out", At("o.parquet"), "--reward-model", "x", "--step-delimiter", ";");
+        Check(2, "The weight in 'variety@NaN' is NaN", "--in", input, "--out", At("o.parquet"), "--rule", "variety@NaN");
+        Check(2, "The weight in 'x@1e400' is 1e400", "--in", input, "--out", At("o.parquet"), "--reward-model", "x@1e400");
+        Check(2, "the weight in 'len@1.2.3' is no number", "--in", input, "--out", At("o.parquet"), "--reward-program", "len@1.2.3=cat");
         Assert.That(Directory.GetFiles(Folder, "o.*"), Is.Empty);
+    }
+
+    /// <summary>An output that a pattern matches too, or that a link leads to, would lose the input's rows.</summary>
+    [Test]
+    public void AnInputIsNeverReplacedByItsScores()
+    {
+        string a = Text("part-a.jsonl", "{\"response\":\"x\"}"), b = Text("part-b.jsonl", "{\"response\":\"y\"}"), before = File.ReadAllText(b);
+        File.CreateSymbolicLink(At("link.jsonl"), b);
+        Check(2, "is both input and output", "--in", At("part-*.jsonl"), "--out", b, "--rule", "variety");
+        Check(2, "is both input and output", "--in", At("link.jsonl"), "--out", b, "--rule", "variety");
+        Check(2, "is both input and output", "--in", b, "--out", At("link.jsonl"), "--rule", "variety");
+        Assert.That(File.ReadAllText(b), Is.EqualTo(before));
+        Assert.That(Program("--in", At("part-*.jsonl"), "--out", At("all.jsonl"), "--rule", "variety").Code, Is.Zero);
+        Assert.That(File.ReadAllLines(At("all.jsonl")), Has.Length.EqualTo(2));
+        Assert.That(File.Exists(a));
     }
 
     private static void Check(int expected, string message, params string[] args)

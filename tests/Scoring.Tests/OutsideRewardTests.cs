@@ -1,6 +1,4 @@
 using System.Collections;
-using System.Net;
-using System.Text;
 using System.Text.Json;
 using NUnit.Framework;
 using Rlhf.Core;
@@ -50,39 +48,53 @@ public sealed class OutsideRewardTests : Fixture
     [Test]
     public void AnEndpointIsAskedAgainAfterAFailure()
     {
-        int port = 20000 + (Environment.ProcessId % 20000), requests = 0;
-        using HttpListener server = new();
-        server.Prefixes.Add($"http://127.0.0.1:{port}/");
-        server.Start();
-        Task serving = Task.Run(async () =>
+        int requests = 0;
+        using TestEndpoint server = new((lengths, response) =>
         {
-            while (server.IsListening)
-            {
-                HttpListenerContext context;
-                try
-                {
-                    context = await server.GetContextAsync();
-                }
-                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
-                {
-                    return; // stopped
-                }
-
-                using JsonDocument body = await JsonDocument.ParseAsync(context.Request.InputStream);
-                IEnumerable<int> lengths = body.RootElement.GetProperty("rows").EnumerateArray().Select(r => r.GetProperty("response").GetString()!.Length);
-                bool fails = Interlocked.Increment(ref requests) % 3 == 1;
-                byte[] answer = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new { rewards = lengths }));
-                context.Response.StatusCode = fails ? 503 : 200;
-                await context.Response.OutputStream.WriteAsync(answer);
-                context.Response.Close();
-            }
+            response.StatusCode = Interlocked.Increment(ref requests) % 3 == 1 ? 503 : 200;
+            return JsonSerializer.Serialize(new { rewards = lengths });
         });
-        using HttpReward reward = new(new Uri($"http://127.0.0.1:{port}/"), TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(1));
+        using HttpReward reward = new(server.Address, TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(1));
         IReadOnlyList<RewardValue> values = reward.Score(Rows, CancellationToken.None);
-        server.Stop();
-        serving.Wait();
         Assert.That(values.Select(v => v.Total), Is.EqualTo(Rows.Select(r => (double?)r.Response.Length)));
         Assert.That(requests, Is.GreaterThan(10), "ten batches and their repetitions");
+    }
+
+    /// <summary>As seconds or as a date; the own wait would be an hour. A date in the past is no wait.</summary>
+    [TestCase("0")]
+    [TestCase("Sat, 01 Jan 2000 00:00:00 GMT", Description = "past: the own wait, here of a millisecond")]
+    [TestCase("soon")]
+    public void AnEndpointSaysHowLongToWait(string after)
+    {
+        int requests = 0;
+        using TestEndpoint server = new((lengths, response) =>
+        {
+            if (Interlocked.Increment(ref requests) > 1) return JsonSerializer.Serialize(new { rewards = lengths });
+            (response.StatusCode, response.Headers["Retry-After"]) = (429, after == "soon" ? DateTimeOffset.UtcNow.AddSeconds(2).ToString("R") : after);
+            return "busy";
+        });
+        TimeSpan own = after.Contains("2000", StringComparison.Ordinal) ? TimeSpan.FromMilliseconds(1) : TimeSpan.FromHours(1);
+        using HttpReward reward = new(server.Address, TimeSpan.FromSeconds(20), own);
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+        Assert.That(reward.Score([Rows[0]], patience.Token)[0].Total, Is.EqualTo(Rows[0].Response.Length));
+        Assert.That(requests, Is.EqualTo(2));
+    }
+
+    /// <summary>What is wrong with an answer is told with the rows that it was for, and what was expected of an endpoint.</summary>
+    [TestCase("<html>", "application/json", "From a row on: The reward endpoint")]
+    [TestCase("<html>", "application/json", "answered '<html>'; expected {\"rewards\": […]} with 64 rewards")]
+    [TestCase("{\"reward\": 1}", "application/json", "expected {\"rewards\": […]} with 64 rewards")]
+    [TestCase("{\"rewards\": [1]}", "application/json; charset=klingon", "gave 1 rewards for 64 rows")]
+    [TestCase("{\"rewards\": [\"1\"]}", "", "gave 1 rewards for 64 rows")]
+    public void NonsenseOfAnEndpointIsNamed(string answer, string type, string expected)
+    {
+        using TestEndpoint server = new((_, response) =>
+        {
+            if (type.Length > 0) response.ContentType = type;
+            return answer;
+        });
+        using HttpReward reward = new(server.Address, TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(1));
+        Assert.That(Assert.Throws<BadDataException>(() => reward.Score(Rows[..64], CancellationToken.None))!.Message, Does.Contain(expected));
     }
 
     [Test]

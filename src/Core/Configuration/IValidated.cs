@@ -12,4 +12,8 @@ public interface IValidated
 /// record that reports it; empty for the record itself. <paramref name="Expectation"/> goes on from "it":
 /// "must divide rollouts_per_iteration (64). Use 8 or 16."
 /// </summary>
-public sealed record ConfigProblem(string Field, string Expectation);
+public sealed record ConfigProblem(string Field, string Expectation)
+{
+    /// <summary>The key with what is expected of it, for configurations that were not read from a file.</summary>
+    public override string ToString() => $"{ConfigText.SnakeCase(Field)} {Expectation}";
+}

@@ -4,7 +4,7 @@ namespace Rlhf.Core;
 public enum RewardObjective { Binary, Regression, Huber, Pairwise, KWise, PlackettLuce, Discriminator, Process }
 
 /// <summary><c>rlhf-optimize reward-model</c>.</summary>
-public sealed record RewardModelConfig : TrainingConfig
+public sealed partial record RewardModelConfig : TrainingConfig
 {
     public RewardModelConfig()
     {
@@ -68,10 +68,10 @@ public sealed record RewardModelConfig : TrainingConfig
     [Doc("Dropout of the pooled state in training."), Range(0, 0.9)]
     public double Dropout { get; init; }
 
-    [Doc("Pairwise margin."), Range(0, 100)]
+    [Doc("Margin by which the better text is to win (pairwise)."), Range(0, 100)]
     public double Margin { get; init; }
 
-    [Doc("Weight of (R_chosen + R_rejected)², which centres rewards."), Range(0, 10)]
+    [Doc("Weight of (R_chosen + R_rejected)², of a ranking the squared sum of all its rewards, which centres rewards (pairwise, k_wise, plackett_luce)."), Range(0, 10)]
     public double CenteringCoefficient { get; init; }
 
     [Doc("Most tokens of one forward pass, padding included."), Range(16, 1e8)]
@@ -89,7 +89,7 @@ public sealed record RewardModelConfig : TrainingConfig
     [Doc("Column of the steps' labels, a list of 0 and 1 (process).")]
     public string StepLabelsColumn { get; init; } = "step_labels";
 
-    [Doc("Files or globs that are held out whole; held_out_fraction then holds out nothing of `data`."), PathRelative]
+    [Doc("Files or globs that are held out whole; held_out_fraction then holds out nothing of `data` (of a discriminator's `negatives` it does)."), PathRelative]
     public IReadOnlyList<string> HeldOutData { get; init; } = [];
 
     [Doc("Files or globs of texts that should score low: the policy's samples (discriminator), or texts that fool the model: label 0 (binary), the lowest score (regression, huber), rejected beside a chosen text (pairwise)."), PathRelative]
@@ -130,6 +130,9 @@ public sealed record RewardModelConfig : TrainingConfig
 
     [Doc("Column of texts in `normalize_on`.")]
     public string NormalizeColumn { get; init; } = "response";
+
+    [Doc("Column of prompts put before the texts of `normalize_on`; empty: none.")]
+    public string NormalizePromptColumn { get; init; } = "";
 
     [Doc("The temperature that makes held-out probabilities most likely is saved with the model (binary, discriminator, pairwise).")]
     public bool Calibrate { get; init; }

@@ -119,7 +119,7 @@ public sealed record ScoringConfig
 }
 
 /// <summary>One reward: a model folder or a rule.</summary>
-public sealed record RewardSourceConfig
+public sealed record RewardSourceConfig : IValidated
 {
     [Doc("Name of the reward's column.")]
     public string Name { get; init; } = "";
@@ -147,6 +147,21 @@ public sealed record RewardSourceConfig
 
     [Doc("The text that a step ends with, once or several times; what stands behind the last one is a step too.")]
     public string StepDelimiter { get; init; } = "\n";
+
+    /// <inheritdoc/>
+    public IEnumerable<ConfigProblem> Validate()
+    {
+        if (Rule.Length > 0 && Model.Length == 0)
+        {
+            if (Transform != "none") yield return OfModels(nameof(Transform));
+            if (Input != RewardInput.PromptAndResponse) yield return OfModels(nameof(Input));
+            if (MaxLength > 0) yield return OfModels(nameof(MaxLength));
+            if (Per != RewardPer.Sequence) yield return OfModels(nameof(Per));
+        }
+
+        if (Per != RewardPer.Step && StepDelimiter != "\n") yield return new(nameof(StepDelimiter), $"is for per: step; this reward is per {ConfigText.Of(Per)}. Leave it out or choose per: step.");
+        ConfigProblem OfModels(string field) => new(field, $"is for reward models; '{Rule}' is a rule. Leave it out.");
+    }
 
     /// <summary>The name, or where there is none that of the model's folder (empty for rules, which name themselves).</summary>
     public string ColumnName => Name.Length > 0 || Model.Length == 0 ? Name : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)));

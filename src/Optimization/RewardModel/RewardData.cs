@@ -1,3 +1,4 @@
+using System.Globalization;
 using Rlhf.Core;
 using Rlhf.Tokenization;
 
@@ -17,11 +18,11 @@ public static class RewardData
         (List<RewardExample> training, List<RewardExample> heldOut) = Labelled(config, tokenizer, report, cancellation);
         if (config.Negatives.Count > 0)
         {
-            double fraction = Fraction(config);
             foreach (RewardExample example in Negatives(config, config.Negatives, tokenizer, [.. training], report, cancellation))
             {
-                // Texts that fool the model are for training; the policy's samples of a discriminator are half of its data.
-                bool held = config.Objective == RewardObjective.Discriminator && HoldOut.Contains(example.Row, fraction, config.Seed);
+                // Texts that fool the model are for training; the policy's samples of a discriminator are half of its data, and without some of them
+                // held out a model that takes everything for a person's would be the best.
+                bool held = config.Objective == RewardObjective.Discriminator && HoldOut.Contains(example.Row, config.HeldOutFraction, config.Seed);
                 (held ? heldOut : training).Add(example);
             }
         }
@@ -57,6 +58,19 @@ public static class RewardData
     internal static List<RewardExample> Sample(List<RewardExample> examples, int count, ulong seed) =>
         count >= examples.Count ? examples : [.. AddressedRandom.Permutation(examples.Count, seed, 0xE7A1).Take(count).Order().Select(i => examples[i])];
 
+    /// <summary>What no training could learn from, and settings that need held-out rows where none came out.</summary>
+    /// <exception cref="BadDataException">Every label or score is the same, or nothing is held out for what needs it.</exception>
+    internal static void Check(RewardModelConfig config, List<RewardExample> training, List<RewardExample> heldOut)
+    {
+        string data = string.Join(", ", config.Data);
+        if (heldOut.Count == 0 && (config.Calibrate || config.Patience > 0))
+            throw new BadDataException($"{data}: {(config.Calibrate ? "calibrate" : "patience")} needs held-out rows, and none came out: rows are held out in blocks of {HoldOut.BlockRows}. Name held_out_data, or give more data or a larger held_out_fraction.");
+        if (config.Objective is RewardObjective.Pairwise or RewardObjective.KWise or RewardObjective.PlackettLuce or RewardObjective.Discriminator) return;
+        double first = training[0].StepLabels?[0] ?? training[0].Label;
+        if (training.Count > 1 && training.TrueForAll(e => (e.StepLabels ?? [e.Label]).All(y => y == first)))
+            throw new BadDataException($"{data}: the label of all {training.Count} training examples is {first.ToString(CultureInfo.InvariantCulture)}; there is nothing to learn. Check the column of labels, and what was left out.");
+    }
+
     private static double Fraction(RewardModelConfig config) => config.HeldOutData.Count > 0 ? 0 : config.HeldOutFraction;
 
     private static (List<RewardExample> Training, List<RewardExample> HeldOut) Labelled(RewardModelConfig config, Tokenizer tokenizer, DropReport report, CancellationToken cancellation)
@@ -65,6 +79,8 @@ public static class RewardData
         List<RewardExample> training = [], heldOut = [];
         foreach (RewardExample example in Examples(config, config.Data, tokenizer, report, cancellation))
             (HoldOut.Contains(example.Row, fraction, config.Seed) ? heldOut : training).Add(example);
+        if (training.Count == 0 && heldOut.Count > 0)
+            throw new BadDataException($"{string.Join(", ", config.Data)}: all {heldOut.Count} examples are held out (held_out_fraction {fraction.ToString(CultureInfo.InvariantCulture)}, in blocks of {HoldOut.BlockRows} rows), none is left for training. Name held_out_data, or give more data or another seed.");
         if (training.Count == 0) throw new BadDataException($"{string.Join(", ", config.Data)}: no example is left for training ({report.Reasons}).");
         if (config.HeldOutData.Count > 0) heldOut.AddRange(Examples(config, config.HeldOutData, tokenizer, report, cancellation));
         return (training, heldOut);

@@ -29,10 +29,8 @@ public static class RewardFinish
     /// <exception cref="ConfigurationException">They do.</exception>
     public static void Check(RewardModelConfig config)
     {
-        bool hasProbability = config.Objective is RewardObjective.Binary or RewardObjective.Discriminator or RewardObjective.Pairwise;
-        if (config.Calibrate && !hasProbability) throw new ConfigurationException($"calibrate: {config.Objective} has no probability to calibrate; it works with binary, discriminator and pairwise.");
-        if (config.Calibrate && config.NormalizeOn.Count > 0 && config.Objective != RewardObjective.Pairwise)
-            throw new ConfigurationException("calibrate, normalize_on: a normalised reward is no logit any more, so σ(reward / T) means nothing; choose one of the two.");
+        ConfigProblem[] problems = [.. config.Validate()];
+        if (problems.Length > 0) throw new ConfigurationException([.. problems.Select(p => p.ToString())]);
     }
 
     /// <summary>T of held-out labels or pairs; 1 where there is nothing to measure it on.</summary>
@@ -56,7 +54,7 @@ public static class RewardFinish
         (double factor, double shift) = (labels.Deviation, labels.Mean); // reward = factor · trained score + shift
         if (config.NormalizeOn.Count > 0)
         {
-            RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NormalizeColumn, PromptColumn = "" };
+            RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NormalizeColumn, PromptColumn = config.NormalizePromptColumn };
             double[] rewards = [.. trainer.Evaluate(RewardData.All(reading, config.NormalizeOn, tokenizer, cancellation)).Select(s => (factor * s[0]) + shift)];
             double mean = rewards.Average(), deviation = Math.Sqrt(rewards.Average(r => (r - mean) * (r - mean)));
             if (!(deviation > 0)) throw new BadDataException($"{string.Join(", ", config.NormalizeOn)}: the rewards of these texts are all {mean}; they have no deviation to normalise.");

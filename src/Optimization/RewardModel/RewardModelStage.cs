@@ -25,6 +25,7 @@ public static class RewardModelStage
         string tokenizerFolder = StartModel.TokenizerFolder(config.Tokenizer, config.Model);
         using Tokenizer tokenizer = Tokenizer.Open(tokenizerFolder);
         (List<RewardExample> training, List<RewardExample> heldOut) = RewardData.Load(config, tokenizer, cancellation);
+        RewardData.Check(config, training, heldOut);
         (double Mean, double Deviation) labels = RewardFinish.Standardise(config, training, heldOut);
         using LlamaModel model = StartModel.Scalar(config, tokenizer);
         if (config.MaxLength > model.Config.MaxPositionEmbeddings)

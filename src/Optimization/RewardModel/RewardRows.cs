@@ -90,15 +90,21 @@ public static class RewardRows
         }
     }
 
-    /// <summary>0/1, true/false and the words that thumbs and sentiments are written with.</summary>
+    /// <summary>0/1, −1/1, true/false and the words that thumbs and sentiments are written with.</summary>
     internal static bool TryLabel(string word, out double label)
     {
-        switch (word.Trim().ToUpperInvariant())
+        if (TryNumber(word, out label))
         {
-            case "1" or "1.0" or "TRUE" or "YES" or "POSITIVE" or "POS" or "GOOD" or "UP" or "THUMBS_UP" or "👍":
+            if (label == -1) label = 0;
+            return label is 0 or 1;
+        }
+
+        switch (word.Trim().ToUpperInvariant().Replace(' ', '_').Replace('-', '_'))
+        {
+            case "YES" or "POSITIVE" or "POS" or "GOOD" or "UP" or "THUMBS_UP" or "THUMB_UP" or "LIKE" or "LIKED" or "👍":
                 label = 1;
                 return true;
-            case "0" or "0.0" or "FALSE" or "NO" or "NEGATIVE" or "NEG" or "BAD" or "DOWN" or "THUMBS_DOWN" or "👎":
+            case "NO" or "NEGATIVE" or "NEG" or "BAD" or "DOWN" or "THUMBS_DOWN" or "THUMB_DOWN" or "DISLIKE" or "DISLIKED" or "👎":
                 label = 0;
                 return true;
             default:

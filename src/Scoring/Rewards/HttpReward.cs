@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using Rlhf.Core;
 
@@ -12,6 +13,7 @@ namespace Rlhf.Scoring;
 internal sealed class HttpReward : IRewardFunction
 {
     private const int BatchRows = 64, InFlight = 4, Attempts = 4;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
     private readonly HttpClient _client;
     private readonly Uri _address;
     private readonly string _who;
@@ -51,11 +53,11 @@ internal sealed class HttpReward : IRewardFunction
             {
                 using var content = new StringContent(body, Encoding.UTF8, "application/json");
                 using HttpResponseMessage response = await _client.PostAsync(_address, content, cancellation).ConfigureAwait(false);
-                string text = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
+                string text = Encoding.UTF8.GetString(await response.Content.ReadAsByteArrayAsync(cancellation).ConfigureAwait(false)); // JSON, whatever its header says
                 if (response.IsSuccessStatusCode) return text;
                 problem = $"answered {(int)response.StatusCode} {response.ReasonPhrase}: '{Excerpt.Of(text)}'";
                 if (response.StatusCode != HttpStatusCode.TooManyRequests && (int)response.StatusCode < 500) throw new EngineException($"{_who} {problem}.");
-                if (response.Headers.RetryAfter?.Delta is { } asked && asked < TimeSpan.FromMinutes(5)) wait = asked;
+                if (Asked(response.Headers.RetryAfter) is { } asked && asked >= TimeSpan.Zero && asked < LongestWait) wait = asked;
             }
             catch (HttpRequestException e)
             {
@@ -70,6 +72,9 @@ internal sealed class HttpReward : IRewardFunction
             await Task.Delay(wait, cancellation).ConfigureAwait(false);
         }
     }
+
+    // Seconds, or a date.
+    private static TimeSpan? Asked(RetryConditionHeaderValue? header) => header?.Delta ?? header?.Date - TimeProvider.System.GetUtcNow();
 
     public void Dispose() => _client.Dispose();
 }

@@ -26,6 +26,8 @@ public sealed partial class OutsideRewardOptions
     {
         double seconds = parsed.GetValue(_timeout);
         if (!(seconds is > 0 and <= 86400)) throw new ConfigurationException($"--reward-timeout is {seconds}; it must be above 0 and at most 86400 seconds.");
+        if (parsed.GetResult(_timeout) is { Implicit: false } && parsed.GetValue(_programs)!.Length + parsed.GetValue(_endpoints)!.Length == 0)
+            throw new ConfigurationException("--reward-timeout is for reward programs and endpoints, and none is named: give --reward-program or --reward-url, or leave it out.");
         TimeSpan patience = TimeSpan.FromSeconds(seconds);
         return
         [
@@ -41,6 +43,7 @@ public sealed partial class OutsideRewardOptions
         Match match = NamePrefix().Match(text);
         string source = match.Success ? text[match.Length..] : text;
         (string name, double weight) = match.Success ? ScoreCommand.Weight(match.Groups[1].Value) : (kind, 1);
+        if (name.Contains('@', StringComparison.Ordinal)) throw new ConfigurationException($"{option} '{Excerpt.Of(text)}': the weight in '{name}' is no number; write NAME@W={kind switch { "program" => "COMMAND", "endpoint" => "URL", _ => "FILE.dll" }} with W as in 0.5.");
         if (kind == "endpoint") _ = Address(source);
         return new OutsideReward(name, weight, source, () => open(source)) { Option = option };
     }

@@ -19,7 +19,7 @@ internal static class RewardJson
     /// <summary>The reward of one line: {"reward": …} with an id or without, or the bare number, list or null.</summary>
     public static RewardValue Value(string line, long id, string who, RowPlace row)
     {
-        using JsonDocument document = Parse(line, who, row);
+        using JsonDocument document = Parse(line) ?? throw Nonsense(line, who, row);
         JsonElement root = document.RootElement;
         if (root.ValueKind != JsonValueKind.Object) return Value(root, who, row);
         if (root.TryGetProperty("id", out JsonElement found) && !(found.ValueKind == JsonValueKind.Number && found.TryGetInt64(out long number) && number == id))
@@ -33,14 +33,16 @@ internal static class RewardJson
     /// <summary>{"rewards": […]} of an endpoint.</summary>
     public static RewardValue[] Values(string body, IReadOnlyList<RuleInput> rows, int first, int count, string who)
     {
-        using JsonDocument document = Parse(body, who, rows[first].Place);
+        using JsonDocument document = Parse(body) ?? throw Other();
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("rewards", out JsonElement rewards) || rewards.ValueKind != JsonValueKind.Array)
         {
-            throw new BadDataException($"From {rows[first].Place} on: {who} answered '{Excerpt.Of(body)}'; expected {{\"rewards\": […]}} with {count} rewards.");
+            throw Other();
         }
 
         if (rewards.GetArrayLength() != count) throw new BadDataException($"From {rows[first].Place} on: {who} gave {rewards.GetArrayLength()} rewards for {count} rows; expected one a row.");
         return [.. rewards.EnumerateArray().Select((r, i) => Value(r, who, rows[first + i].Place))];
+
+        BadDataException Other() => new($"From {rows[first].Place} on: {who} answered '{Excerpt.Of(body)}'; expected {{\"rewards\": […]}} with {count} rewards.");
     }
 
     private static RewardValue Value(JsonElement element, string who, RowPlace row)
@@ -76,7 +78,8 @@ internal static class RewardJson
         return new Dictionary<string, object?> { ["id"] = id, ["prompt"] = row.Prompt, ["response"] = row.Response, ["response_tokens"] = row.ResponseTokens, ["metadata"] = metadata };
     }
 
-    private static JsonDocument Parse(string text, string who, RowPlace row)
+    // Null: no JSON.
+    private static JsonDocument? Parse(string text)
     {
         try
         {
@@ -84,7 +87,7 @@ internal static class RewardJson
         }
         catch (JsonException)
         {
-            throw Nonsense(text, who, row);
+            return null;
         }
     }
 

@@ -114,9 +114,13 @@ public sealed class ScoringStage : IDisposable
     private ScoringRows Rows(ScoringJob job)
     {
         _ = FileFormats.Of(job.Output);
-        if (Path.GetFullPath(job.Input) == Path.GetFullPath(job.Output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
+        string output = Target(job.Output);
+        // A pattern may match the output too, and a link may lead to it: its rows would be replaced.
+        if (DataFiles.Of([job.Input]).Any(f => Target(f) == output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
         return new ScoringRows(job, _sources.SelectMany(s => s.Columns), _sources.Exists(s => s.ReadsMetadata));
     }
+
+    private static string Target(string path) => Path.GetFullPath((File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path);
 
     private ScoreColumns Columns(ScoringJob job, bool tokenRewards) => new()
     {
@@ -197,13 +201,13 @@ public sealed class ScoringStage : IDisposable
         (int[] prompt, int[] response) = row.Tokens ?? (_referenceTokenizer!.EncodePrompt(row.Input.Prompt), _referenceTokenizer.Encode(row.Input.Response));
         if (prompt.Length == 0)
         {
-            throw new BadDataException($"row {row.Number + 1}: reference log-probs need at least one token before the response (a prompt, or a BOS that the tokenizer adds); found none.");
+            throw new BadDataException($"{row.Input.Place}: reference log-probs need at least one token before the response (a prompt, or a BOS that the tokenizer adds); found none.");
         }
 
         int total = prompt.Length + response.Length;
         if (total - 1 > _reference!.MaxLength)
         {
-            throw new BadDataException($"row {row.Number + 1}: prompt and response have {total} tokens; the reference in {_reference.Folder} reads {_reference.MaxLength}. Shorten the row or use a model with a longer context.");
+            throw new BadDataException($"{row.Input.Place}: prompt and response have {total} tokens; the reference in {_reference.Folder} reads {_reference.MaxLength}. Shorten the row or use a model with a longer context.");
         }
 
         return (prompt, response);

@@ -66,6 +66,11 @@ public sealed class RewardDataTests : FolderTest
     [TestCase("""{"response":"t","thumbs_up":"down"}""", 0)]
     [TestCase("""{"review":"t","sentiment":"positive"}""", 1)]
     [TestCase("""{"text":"t","label":0}""", 0)]
+    [TestCase("""{"text":"t","label":-1}""", 0)]
+    [TestCase("""{"text":"t","label":1.0}""", 1)]
+    [TestCase("""{"text":"t","label":" Thumbs up "}""", 1)]
+    [TestCase("""{"text":"t","label":"thumbs-down"}""", 0)]
+    [TestCase("""{"text":"t","label":"dislike"}""", 0)]
     public void LabelsAndThumbs(string row, double label)
     {
         RewardExample example = Load(Config(RewardObjective.Binary, Lines("l.jsonl", row))).Training[0];
@@ -104,6 +109,44 @@ public sealed class RewardDataTests : FolderTest
         string data = Lines("t.jsonl", """{"text":"a","label":1}"""), held = Lines("h.jsonl", """{"text":"b","label":0}""", """{"text":"c","label":1}""");
         (List<RewardExample> training, List<RewardExample> heldOut, _) = Load(Config(RewardObjective.Binary, data) with { HeldOutFraction = 0.9, HeldOutData = [held] });
         Assert.That((training.Count, heldOut.Count), Is.EqualTo((1, 2)));
+    }
+
+    /// <summary>Two hundred samples lie in five blocks: some of them are held out, though people's texts are held out by file.</summary>
+    [Test]
+    public void ADiscriminatorIsJudgedOnBothSides()
+    {
+        string data = Lines("t.jsonl", """{"text":"a"}"""), held = Lines("h.jsonl", """{"text":"b"}""");
+        string samples = Lines("n.jsonl", [.. Enumerable.Range(0, 200).Select(i => $$"""{"response":"s{{i}}"}""")]);
+        (List<RewardExample> training, List<RewardExample> heldOut, _) = Load(Config(RewardObjective.Discriminator, data) with { HeldOutFraction = 0.5, HeldOutData = [held], Negatives = [samples] });
+        Assert.That(heldOut.Count(e => e.Label == 1), Is.EqualTo(1));
+        Assert.That(heldOut.Count(e => e.Label == 0), Is.GreaterThan(20).And.LessThan(180));
+        Assert.That(training.Count + heldOut.Count, Is.EqualTo(202));
+    }
+
+    [Test]
+    public void DataThatTeachesNothingIsRefused()
+    {
+        string same = Lines("same.jsonl", """{"text":"a","label":1}""", """{"text":"b","label":1}""", """{"text":"c","label":5}"""), both = Lines("both.jsonl", """{"text":"a","label":1}""", """{"text":"b","label":0}""");
+        Assert.That(Told(Config(RewardObjective.Binary, same)), Does.Contain("the label of all 2 training examples is 1; there is nothing to learn"));
+        Assert.That(Told(Config(RewardObjective.Huber, same)), Is.Empty);
+        Assert.That(Told(Config(RewardObjective.Binary, both)), Is.Empty);
+        Assert.That(Told(Config(RewardObjective.Process, Lines("s.jsonl", """{"steps":["a","b"],"step_labels":[0,0]}""", """{"steps":["c"],"step_labels":[0]}"""))), Does.Contain("is 0; there is nothing to learn"));
+        Assert.That(Told(Config(RewardObjective.Binary, both) with { Patience = 2, HeldOutFraction = 1e-9 }), Does.Contain("patience needs held-out rows, and none came out: rows are held out in blocks of 50"));
+        Assert.That(Assert.Throws<BadDataException>(() => Load(Config(RewardObjective.Binary, both) with { HeldOutFraction = 1 }))!.Message, Does.Contain("all 2 examples are held out"));
+
+        string Told(RewardModelConfig config)
+        {
+            (List<RewardExample> training, List<RewardExample> heldOut, _) = Load(config);
+            try
+            {
+                RewardData.Check(config, training, heldOut);
+                return "";
+            }
+            catch (BadDataException e)
+            {
+                return e.Message;
+            }
+        }
     }
 
     [Test]
@@ -208,6 +251,13 @@ public sealed class RewardDataTests : FolderTest
         Assert.That(rewards.Average(), Is.EqualTo(0).Within(1e-4));
         Assert.That(rewards.Average(r => r * r), Is.EqualTo(1).Within(1e-3));
 
+        // With prompts the same texts have other rewards: those are what is normalised then.
+        string prompted = Lines("prompted.jsonl", [.. Enumerable.Range(0, 12).Select(i => $$"""{"q":"{{new string((char)('m' - i), 2)}}","response":"{{new string((char)('a' + i), 4)}}"}""")]);
+        RewardModelStage.Run(config with { NormalizeOn = [prompted], NormalizePromptColumn = "q" }, default);
+        rewards = Rewards(config with { PromptColumn = "q" }, prompted);
+        Assert.That((rewards.Average(), rewards.Average(r => r * r)), Is.EqualTo((0.0, 1.0)).Using<(double A, double B)>((x, y) => Math.Abs(x.A - y.A) < 1e-4 && Math.Abs(x.B - y.B) < 1e-3));
+        Assert.That(Math.Abs(Rewards(config, reference).Average()), Is.GreaterThan(1e-3), "not the texts alone");
+
         string labels = Lines("b.jsonl", [.. Enumerable.Range(0, 40).Select(i => $$"""{"text":"{{new string((char)('a' + (i % 10)), 3)}}","label":{{i % 2}}}""")]);
         RewardModelStage.Run(config with { Objective = RewardObjective.Binary, Data = [labels], HeldOutData = [labels], NormalizeLabels = false, Calibrate = true }, default);
         Assert.That(LlamaConfig.Load(At("out")).RewardTemperature, Is.GreaterThan(0).And.Not.EqualTo(1));
@@ -260,7 +310,7 @@ public sealed class RewardDataTests : FolderTest
     {
         using LlamaModel model = LlamaModel.Load(At("out"), ModelHead.Scalar);
         using var trainer = new RewardModelTrainer(model, config);
-        var reading = config with { Objective = RewardObjective.Discriminator, TextColumn = file.EndsWith("ref.jsonl", StringComparison.Ordinal) ? "response" : "text" };
+        var reading = config with { Objective = RewardObjective.Discriminator, TextColumn = Path.GetFileName(file) is "ref.jsonl" or "prompted.jsonl" ? "response" : "text" };
         return [.. trainer.Evaluate(RewardData.All(reading, [file], _tokenizer, default)).Select(s => s[0])];
     }
 
