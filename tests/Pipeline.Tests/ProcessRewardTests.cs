@@ -24,7 +24,10 @@ public sealed class ProcessRewardTests
         ModelExport.Folder(torchModel, reward);
 
         Ended ended = Programs.Score(
-            "--in", rollouts, "--out", scored, "--reward-model", "process=" + reward, "--per", per, "--step-delimiter", " ", "--reference", TinyRun.Iteration(0, "policy"), "--threads", "1");
+        [
+            "--in", rollouts, "--out", scored, "--reward-model", "process=" + reward, "--per", per, .. per == "step" ? ["--step-delimiter", " "] : Array.Empty<string>(),
+            "--reference", TinyRun.Iteration(0, "policy"), "--threads", "1",
+        ]);
         Assert.That(ended.Code, Is.Zero, ended.ToString());
         ScoredRollout[] rows = [.. ScoredFile.Read(scored)];
         int judged = 0;
