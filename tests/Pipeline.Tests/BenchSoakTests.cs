@@ -5,6 +5,13 @@ namespace Rlhf.Pipeline.Tests;
 
 public sealed class BenchSoakTests
 {
+    /// <summary>Told before the first iteration, not after the last.</summary>
+    [Test]
+    public void TooFewIterationsAreRefusedAtOnce()
+    {
+        Assert.That(() => BenchSoak.Run("/no/such/folder", 79), Throws.TypeOf<ConfigurationException>().With.Message.Contains("--iterations 79").And.Message.Contains("80"));
+    }
+
     /// <summary>Iterations of 8 s after the first: (0.0625 + 0.0625) / 8 = 1.5625 % is little enough; with 0.25 s of writing, (0.0625 + 0.25) / 8 = 3.90625 % is not, though nobody waited for it.</summary>
     [TestCase(0.0625, "1.56 %", true)]
     [TestCase(0.25, "3.91 %", false)]

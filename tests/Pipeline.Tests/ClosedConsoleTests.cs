@@ -61,6 +61,7 @@ public sealed class ClosedConsoleTests
         string run = Path.Combine(TinyRun.NewFolder("full results"), "run");
         Ended ended = Shell($"{Rlhf} run '{TinyRun.Config}' --set output='{run}' >/dev/full");
         Assert.That((ended.Code, ended.Error.Contains("the disk is full", StringComparison.Ordinal)), Is.EqualTo(((int)ExitCode.BadData, true)), ended.ToString());
+        Assert.That(ended.Error, Does.Contain("iterations are safe. Go on with: ./rlhf resume"));
         Ended last = Programs.Rlhf("resume", run);
         Assert.That(last.Code, Is.Zero, last.ToString());
         InterruptedRunTests.Equal(run);

@@ -120,6 +120,7 @@ public sealed class ResumePointTests
     [TestCase("seals")]
     [TestCase("checkpoints")]
     [TestCase("checkpoints and metrics")]
+    [TestCase("all but the result")]
     public void WhatIsLostIsNotRemovedWithoutBeingAsked(string lost)
     {
         if (lost == "seals")
@@ -131,6 +132,7 @@ public sealed class ResumePointTests
         {
             Directory.Delete(_run.CheckpointsFolder, recursive: true);
             if (lost != "checkpoints") File.Delete(_run.MetricsPath);
+            if (lost == "all but the result") Directory.Delete(_run.IterationsFolder, recursive: true);
         }
 
         string[] before = Folders.FilesOf(_run.Root);
@@ -144,6 +146,7 @@ public sealed class ResumePointTests
     public void ARunWithoutAFirstCheckpointBegins()
     {
         using (RunDirectory run = RunDirectory.OpenForWriting(_run.Root)) ResumePoint.RemoveAfter(run, 1);
+        Directory.Delete(_run.FinalPolicyFolder, recursive: true);
         Directory.Move(_run.Checkpoint(1), _run.Checkpoint(1) + ".partial");
         File.WriteAllLines(_run.MetricsPath, File.ReadLines(_run.MetricsPath).Take(1).ToArray());
         Assert.That(Find().Iteration, Is.Zero);
@@ -217,6 +220,23 @@ public sealed class ResumePointTests
         string[] lines = File.ReadAllLines(_run.MetricsPath);
         File.WriteAllLines(_run.MetricsPath, [lines[0], lines[1].Replace("\"score/mean\":", "\"score/mean\":1", StringComparison.Ordinal), lines[2]]);
         Assert.That(RunInspection.Of(_run).Single(i => i.Problems.Count > 0).Problems.Single(), Does.EndWith("rows of iterations 2 are missing or changed; checkpoint 3 has them."));
+    }
+
+    /// <summary>What can be done is told as it is: resume makes again what comes after the newest whole checkpoint, and nothing before it.</summary>
+    [TestCase("checkpoints/0003/weights.safetensors", "goes on from checkpoint 2 and makes again what comes after it.")]
+    [TestCase("iterations/0002/scored.parquet", "goes on from checkpoint 3 and makes again what comes after it. The files of iterations 2 it leaves as they are: './rlhf replay RUN --iteration 2 --out DIR' makes such an iteration again.")]
+    [TestCase("config.resolved.yaml", "'rlhf resume' goes on only with manifest.json and config.resolved.yaml as they were: put them back from a copy.")]
+    [TestCase("manifest.json", "'rlhf resume' goes on only with manifest.json and config.resolved.yaml as they were: put them back from a copy.")]
+    [TestCase("checkpoints", "No checkpoint is whole: './rlhf resume RUN --restart' makes every iteration again.")]
+    public void TheRemedyIsWhatResumeDoes(string damaged, string remedy)
+    {
+        string path = Path.Combine(_run.Root, damaged);
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        else FlipABit(path);
+        if (damaged == "manifest.json") File.WriteAllText(path, "{");
+        IReadOnlyList<InspectedItem> items = RunInspection.Of(_run);
+        Assert.That(items.SelectMany(i => i.Problems), Is.Not.Empty.And.Unique);
+        Assert.That(RunInspection.Remedy(_run, items), Does.EndWith(remedy.Replace("RUN", _run.Root, StringComparison.Ordinal)));
     }
 
     /// <summary>Nothing is missed of an iteration at work, nor what a smaller keep_checkpoints removed; the only checkpoint is.</summary>

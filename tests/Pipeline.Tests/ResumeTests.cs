@@ -15,9 +15,12 @@ public sealed class ResumeTests
         string run = CopyOfRun("damaged");
         File.WriteAllText(Path.Combine(run, "checkpoints", "0003", "files.json"), "{");
         File.WriteAllText(Path.Combine(run, "iterations", "0002", "policy", "model.onnx"), "no model");
+        File.WriteAllText(Path.Combine(run, "iterations", "0000", "policy", "scorer.onnx"), "no model");
+        File.WriteAllText(Path.Combine(run, "evaluation", "before", "scored.parquet"), "no table");
         Ended ended = Programs.Rlhf("resume", run);
         Assert.That(ended.Code, Is.Zero, ended.ToString());
-        Assert.That(ended.Error, Does.Contain("checkpoint 3 is damaged").And.Contain("the policy of iteration 2 is damaged"));
+        Assert.That(ended.Error, Does.Contain("checkpoint 3 is damaged").And.Contain("the policy of iteration 2 is damaged")
+            .And.Contain("0000/policy is damaged").And.Contain("the evaluation before the run is damaged"));
         Assert.That(ended.Output, Does.Contain("resuming after iteration 2 of 3"));
         Equal(run);
     }
@@ -35,6 +38,19 @@ public sealed class ResumeTests
         Assert.That(second.Code, Is.EqualTo(Interrupted), second.ToString());
         Ended last = Programs.Rlhf("resume", run);
         Assert.That(last.Code, Is.Zero, last.ToString());
+        Equal(run);
+    }
+
+    /// <summary>Asked for once, a restart is one: killed in its first iteration, it goes on without being asked again, though the old result lay there.</summary>
+    [Test]
+    public void ARestartThatIsKilledGoesOn()
+    {
+        string run = CopyOfRun("restarted");
+        Directory.Delete(Path.Combine(run, "checkpoints"), recursive: true);
+        File.Delete(Path.Combine(run, "iterations", "0001", "rollouts.parquet"));
+        Programs.KillWhenThere(Path.Combine(run, "iterations", "0001", "rollouts.parquet"), "resume", run, "--restart");
+        Ended ended = Programs.Rlhf("resume", run);
+        Assert.That(ended.Code, Is.Zero, ended.ToString());
         Equal(run);
     }
 

@@ -61,4 +61,25 @@ public sealed class RuleTests
     [TestCase("lexicon:per_word=maybe", "Rule 'lexicon': per_word is 'maybe'; it must be true or false.")]
     public void ErrorsSayWhatIsExpected(string rule, string message) =>
         Assert.That(Assert.Throws<ConfigurationException>(() => RuleCatalogue.Parse(rule))!.Message, Is.EqualTo(message));
+
+    /// <summary>A run is gone on with from any folder: the files of its rules are named in full. Commas in the path are escaped as the parser wants them.</summary>
+    [Test]
+    public void FilesOfRulesCanBeNamedInFull()
+    {
+        string folder = Directory.CreateTempSubdirectory("rlhf-rule,").FullName;
+        try
+        {
+            string file = Path.Combine(folder, "words.tsv"), relative = Path.GetRelativePath(Environment.CurrentDirectory, file);
+            File.WriteAllText(file, "good\t1\n");
+            string full = RuleCatalogue.WithFullPaths($"lexicon:per_word=false,file={relative.Replace(",", "\\,", StringComparison.Ordinal)}");
+            Assert.That(full, Is.EqualTo($"lexicon:per_word=false,file={file.Replace(",", "\\,", StringComparison.Ordinal)}"));
+            Assert.That(RuleCatalogue.Parse(full).Files, Is.EqualTo(new[] { file }));
+            Assert.That(RuleCatalogue.WithFullPaths(full), Is.EqualTo(full));
+            Assert.That(RuleCatalogue.WithFullPaths("length:target=6"), Is.EqualTo("length:target=6"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }

@@ -45,7 +45,15 @@ public sealed partial class InterruptSignals : IDisposable
         }
 
         string again = context.Signal == PosixSignal.SIGINT ? "Ctrl-C again" : "a second signal";
-        _source.Cancel(); // first: a reader of the messages that has stopped reading holds up who writes
+        try
+        {
+            _source.Cancel(); // first: a reader of the messages that has stopped reading holds up who writes
+        }
+        catch (ObjectDisposedException)
+        {
+            return; // the work ended while the signal came
+        }
+
         _messages.WriteLine($"\nInterrupted: finishing at the next safe point… ({again} stops at once)");
     }
 

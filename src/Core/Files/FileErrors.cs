@@ -20,7 +20,7 @@ public static class FileErrors
         {
             _ when IsDiskFull(error) => "the disk is full. Free some space or choose another folder; nothing half-written was left under this name.",
             IOException { HResult: ReadOnlyFileSystem } => "the file system is read-only. Choose another folder.",
-            UnauthorizedAccessException when Directory.Exists(path) => "a folder has this name. Choose another name.",
+            UnauthorizedAccessException when Directory.Exists(path) => "it is a folder, or permission is denied in it. Check its owner and rights, or choose another name.",
             UnauthorizedAccessException => "permission is denied. Check the owner and rights of the folder, or choose another one.",
             DirectoryNotFoundException => "its folder does not exist and could not be made. Check the path.",
             PathTooLongException => "the path is too long. Choose a shorter one.",

@@ -27,7 +27,7 @@ public sealed class WholeFile : IDisposable
         PartialPath = Path + PartialSuffix;
         FileErrors.Writing(path, () =>
         {
-            if (Directory.Exists(Path)) throw new UnauthorizedAccessException();
+            if (Directory.Exists(Path)) throw new BadDataException($"Cannot write '{path}': a folder has this name. Choose another name.");
             Durable.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
             // Created at once: an unwritable folder is found before the work, not after it.
             using FileStream probe = new(PartialPath, FileMode.Create, FileAccess.Write, FileShare.None);

@@ -39,6 +39,10 @@ public sealed record InspectedItem(string Path, bool IsFinished, IReadOnlyList<s
 /// </summary>
 public sealed class RunDirectory : IDisposable
 {
+    /// <summary>What a run makes besides configuration, manifest and lock, none of it before the manifest.</summary>
+    private static readonly string[] Own =
+        ["iterations", "checkpoints", "unfinished", "evaluation", "rewards", "reference", "policy", "weights", "tensorboard", "metrics.jsonl", "warnings.jsonl", "report.json", "report.html"];
+
     private readonly RunLock? _lock;
     private bool _isNew;
 
@@ -78,11 +82,7 @@ public sealed class RunDirectory : IDisposable
         try
         {
             RunDirectory run = new(root, runLock) { _isNew = isNew };
-            if (File.Exists(run.ManifestPath))
-            {
-                throw new BadDataException(
-                    $"'{path}' holds a run already (manifest.json). Go on with it by 'rlhf resume {path}', or choose another directory.");
-            }
+            RequireNoRun(path);
 
             string yaml = ConfigWriter.ToYaml(config);
             WholeFile.WriteAllText(run.ConfigPath, yaml);
@@ -99,14 +99,42 @@ public sealed class RunDirectory : IDisposable
     }
 
     /// <summary>
-    /// A run that could not begin leaves nothing: removes the directory where <see cref="Create"/> made it (or found it empty); otherwise it
-    /// stays as it is. Disposes of the object.
+    /// A run that could not begin leaves nothing: removes the directory where <see cref="Create"/> made it (or found it empty), otherwise the
+    /// run's own files, of which there were none. Disposes of the object.
     /// </summary>
     public void Abandon()
     {
+        if (!_isNew) FileErrors.Writing(Root, RemoveOwn);
         Dispose();
         if (_isNew) FileErrors.Writing(Root, () => Directory.Delete(Root, recursive: true));
     }
+
+    // The manifest goes first: without it, nothing here is taken for a run.
+    private void RemoveOwn()
+    {
+        foreach (string file in (string[])[ManifestPath, ConfigPath]) File.Delete(file);
+        foreach (string path in Own.Select(name => Path.Combine(Root, name)))
+        {
+            if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+            else File.Delete(path);
+        }
+    }
+
+    /// <summary>Refuses a directory in which a new run would replace what another one, or somebody else, has left.</summary>
+    /// <param name="path">Need not exist.</param>
+    /// <exception cref="BadDataException">It holds a run, or files with the names of a run's.</exception>
+    public static void RequireNoRun(string path)
+    {
+        if (File.Exists(Path.Combine(path, "manifest.json")))
+            throw new BadDataException($"'{path}' holds a run already (manifest.json). Go on with it by 'rlhf resume {path}', or choose another directory.");
+        if (Remains(path) is { Length: > 0 } remains)
+        {
+            throw new BadDataException(
+                $"'{path}' has no manifest.json, but {remains}, which a new run would replace. Where these are a run's, put its manifest.json back and go on by 'rlhf resume {path}'; otherwise choose another directory.");
+        }
+    }
+
+    private static string Remains(string path) => string.Join(", ", Own.Where(name => Path.Exists(Path.Combine(path, name))));
 
     /// <summary>Opens a run to go on with it, and takes its lock.</summary>
     /// <exception cref="BadDataException">There is no run, or it is in use.</exception>
@@ -182,7 +210,8 @@ public sealed class RunDirectory : IDisposable
     /// <summary>Verifies every file that has a recorded size or hash. Takes as long as reading them. What is missing altogether is for those to tell who know the run's configuration.</summary>
     public IReadOnlyList<InspectedItem> Inspect()
     {
-        List<InspectedItem> items = [InspectConfig()];
+        List<InspectedItem> items = [InspectManifest()];
+        if (items[0].Problems.Count == 0) items.Add(InspectConfig());
         if (File.Exists(MetricsPath)) items.Add(InspectMetrics());
         foreach (string parent in (string[])["rewards", "evaluation"]) items.AddRange(Folders(Path.Combine(Root, parent)).Select(InspectFolder));
         foreach (string folder in Folders(IterationsFolder))
@@ -219,6 +248,12 @@ public sealed class RunDirectory : IDisposable
 
     public void Dispose() => _lock?.Dispose();
 
+    private InspectedItem InspectManifest() => new("manifest.json", true, Problems(() =>
+    {
+        ReadManifest();
+        return [];
+    }));
+
     private InspectedItem InspectConfig() => new("config.resolved.yaml", true, Problems(() =>
         Sha256.OfFile(ConfigPath) == ReadManifest().ConfigSha256 ? [] : [$"{ConfigPath}: changed after the run began (the manifest has another SHA-256)."]));
 
@@ -252,8 +287,9 @@ public sealed class RunDirectory : IDisposable
 
     private static void RequireRun(string path)
     {
-        if (!File.Exists(Path.Combine(path, "manifest.json")))
-            throw new BadDataException($"'{path}' is not a run directory: it has no manifest.json. Give the folder that 'rlhf run' named when it began.");
+        if (File.Exists(Path.Combine(path, "manifest.json"))) return;
+        string remedy = Remains(path) is { Length: > 0 } remains ? $"It has {remains}: if these are a run's, put its manifest.json back." : "Give the folder that 'rlhf run' named when it began.";
+        throw new BadDataException($"'{path}' is not a run directory: it has no manifest.json. {remedy}");
     }
 
     private static string Number(int iteration) => iteration.ToString("0000", CultureInfo.InvariantCulture);

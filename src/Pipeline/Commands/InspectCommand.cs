@@ -15,15 +15,12 @@ public static class InspectCommand
         {
             using RunDirectory run = RunDirectory.OpenForReading(parsed.GetValue(folder)!);
             var table = new ConsoleTable("item", "state");
-            int damaged = 0;
-            foreach (InspectedItem item in RunInspection.Of(run))
-            {
+            IReadOnlyList<InspectedItem> items = RunInspection.Of(run);
+            foreach (InspectedItem item in items)
                 table.Add(item.Path, item.Problems.Count > 0 ? string.Join("; ", item.Problems) : item.IsFinished ? "whole" : "not finished");
-                if (item.Problems.Count > 0) damaged++;
-            }
-
             table.Print();
-            if (damaged > 0) throw new BadDataException($"{run.Root}: {damaged} items are damaged or missing. './rlhf resume {run.Root}' goes on from the newest whole checkpoint and makes again what it can.");
+            int damaged = items.Count(i => i.Problems.Count > 0);
+            if (damaged > 0) throw new BadDataException($"{run.Root}: {(damaged == 1 ? "1 item is" : $"{damaged} items are")} damaged or missing. {RunInspection.Remedy(run, items)}");
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;

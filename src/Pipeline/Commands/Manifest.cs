@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Rlhf.Core;
 using Rlhf.Scoring;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Pipeline;
 
@@ -18,31 +19,59 @@ public static class Manifest
         Command = Environment.GetCommandLineArgs()[1..],
     };
 
-    /// <summary>Name → SHA-256 of every model folder, prompt file and reward assembly that a run reads; what is not there is left out.</summary>
+    /// <summary>
+    /// Name → SHA-256 of all that a run reads: model folders, prompts, pretraining text, files of rules, assemblies of rewards, labels. What is not there is left out. Where two
+    /// have one name, the later one's is that with its section, or with its whole path.
+    /// </summary>
+    /// <exception cref="RlhfException">A rule cannot be parsed, or its file cannot be read.</exception>
     public static IReadOnlyDictionary<string, string> Inputs(RunConfig config, IReadOnlyList<OutsideReward>? outside = null)
     {
         var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        void Folder(string name, string path)
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        void Folder(string name, string path, string otherwise)
         {
-            if (path.Length > 0 && Directory.Exists(path)) inputs[name] = Sha256.OfFolder(path);
+            if (path.Length > 0 && Directory.Exists(path)) inputs[inputs.ContainsKey(name) ? otherwise : name] = Sha256.OfFolder(path);
         }
 
-        Folder("policy", config.Policy);
-        Folder("reference", config.Reference);
-        foreach (RewardSourceConfig reward in config.Scoring.Rewards) Folder($"reward/{reward.Name}", reward.Model);
-        foreach (string prompts in (string[])[config.Generation.Prompts, config.Evaluation.Prompts])
+        void Add(string name, string section, string path)
         {
-            if (File.Exists(prompts)) inputs[Path.GetFileName(prompts)] = Sha256.OfFile(prompts);
+            if (!File.Exists(path) || !seen.Add(path)) return;
+            string free = !inputs.ContainsKey(name) ? name : !inputs.ContainsKey($"{section}/{name}") ? $"{section}/{name}" : $"{section}/{path}";
+            inputs[free] = Sha256.OfFile(path);
         }
 
-        foreach (OutsideReward reward in outside ?? [])
+        Folder("policy", config.Policy, "");
+        Folder("reference", config.Reference, "");
+        foreach (RewardSourceConfig reward in config.Scoring.Rewards) Folder($"reward/{reward.Name}", reward.Model, $"reward/{reward.ColumnName}");
+        foreach ((string section, string pattern) in (IEnumerable<(string, string)>)[("generation", config.Generation.Prompts), ("evaluation", config.Evaluation.Prompts), .. PretrainingText(config)])
         {
-            if (File.Exists(reward.File)) inputs[$"reward/{reward.Name}"] = Sha256.OfFile(reward.File);
+            foreach (string file in InputFiles(pattern)) Add(Path.GetFileName(file), section, file);
         }
 
-        foreach ((string name, string path) in RewardTrainingCheck.Inputs(config)) inputs[name] = Sha256.OfFile(path);
+        foreach (string rule in config.Scoring.Rewards.Select(r => r.Rule).Where(r => r.Length > 0))
+        {
+            foreach (string file in RuleCatalogue.Parse(rule).Files) Add($"rule/{Path.GetFileName(file)}", "scoring", file);
+        }
 
+        foreach (OutsideReward reward in outside ?? []) Add($"reward/{reward.Name}", "outside", reward.File);
+        foreach ((string name, string path) in RewardTrainingCheck.Inputs(config)) Add(name, "labels", path);
         return inputs;
+    }
+
+    private static IEnumerable<(string, string)> PretrainingText(RunConfig config) => config.Method.PtxCoefficient > 0 ? config.Method.PtxData.Select(d => ("pretraining", d)) : [];
+
+    /// <summary>The files of a path or pattern; none where there are none.</summary>
+    internal static IReadOnlyList<string> InputFiles(string pattern)
+    {
+        if (pattern.Length == 0 || File.Exists(pattern)) return pattern.Length == 0 ? [] : [pattern];
+        try
+        {
+            return DataFiles.Of([pattern]);
+        }
+        catch (BadDataException)
+        {
+            return []; // told by those who read them
+        }
     }
 
     public static IReadOnlyDictionary<string, string> Versions() => new SortedDictionary<string, string>(StringComparer.Ordinal)
@@ -52,6 +81,6 @@ public static class Manifest
         ["ONNX Runtime"] = OrtEnv.Instance().GetVersionString(),
         ["ONNX Runtime GenAI"] = typeof(Microsoft.ML.OnnxRuntimeGenAI.Model).Assembly.GetName().Version?.ToString(3) ?? "",
         ["libtorch"] = TorchSharp.torch.__version__,
-        ["DuckDB"] = Trajectories.DuckDbInfo.Version,
+        ["DuckDB"] = DuckDbInfo.Version,
     };
 }

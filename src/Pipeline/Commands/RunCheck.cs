@@ -33,7 +33,8 @@ internal static class RunCheck
     {
         System.Console.Write(ConfigWriter.ToYaml(config));
         Configuration(config, outside);
-        if (File.Exists(Path.Combine(config.Output, "manifest.json"))) throw new BadDataException($"'{config.Output}' holds a run already (manifest.json). Go on with it by 'rlhf resume {config.Output}', or choose another output.");
+        RunDirectory.RequireNoRun(config.Output);
+        _ = Manifest.Inputs(config, outside); // files of rules and pretraining text too
         long prompts = PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn).LongCount();
         if (config.Evaluation.Prompts.Length > 0) _ = PromptFile.Read(config.Evaluation.Prompts, config.Generation.PromptColumn).Count();
         using (PolicySession.Open(config, null))

@@ -66,6 +66,7 @@ public static class RunCommand
     public static RunOutcome Begin(RunConfig config, CancellationToken cancellation, IReadOnlyList<OutsideReward>? outside = null)
     {
         RunCheck.Configuration(config, outside);
+        config = WithFullPaths(config);
         using RunDirectory directory = RunDirectory.Create(config.Output, config, Manifest.Of(config, outside));
         RunLoop loop;
         try
@@ -81,6 +82,12 @@ public static class RunCommand
         using (loop) return loop.Run(cancellation);
     }
 
+    // Other paths are full since the configuration was read; those within rules are not told apart there.
+    private static RunConfig WithFullPaths(RunConfig config) => config with
+    {
+        Scoring = config.Scoring with { Rewards = [.. config.Scoring.Rewards.Select(r => r.Rule.Length == 0 ? r : r with { Rule = RuleCatalogue.WithFullPaths(r.Rule) })] },
+    };
+
     /// <summary>The configuration as it was last, or the one of --config and --set where it differs only in what may change within a run.</summary>
     private static RunConfig WithOverrides(RunDirectory directory, CommonOptions common)
     {
@@ -88,7 +95,7 @@ public static class RunCommand
         if (common.Config is null && common.Set.Count == 0) return stored;
         RunConfig wanted = common.Config is { } file
             // The directory is named on the command line; where the file says it lies does not matter.
-            ? ConfigBinder.Load<RunConfig>(file, common.Set) with { Output = stored.Output }
+            ? WithFullPaths(ConfigBinder.Load<RunConfig>(file, common.Set) with { Output = stored.Output })
             : ConfigBinder.Load<RunConfig>(directory.ConfigPath, [.. directory.ReadManifest().Changes.SelectMany(c => c.Set), .. common.Set]);
         string[] unsafeChanges = [.. ConfigDifference.Between(stored, wanted).Where(d => !d.IsSafeToChange).Select(d => $"{d.Key} was {d.Left ?? "absent"} and would become {d.Right ?? "absent"}; it cannot change within a run. Begin a new run.")];
         return unsafeChanges.Length == 0 ? wanted : throw new ConfigurationException(unsafeChanges);

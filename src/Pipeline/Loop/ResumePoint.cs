@@ -36,6 +36,7 @@ public sealed record ResumePoint(int Iteration, IReadOnlyList<MetricRow> Rows, b
 
         // A row, and an iteration's seal, are written when the checkpoint of the iteration before is whole.
         int had = Math.Max(measured.Select(r => r.Iteration - 1).Append(checkpoints.Length).Max(), run.FinishedIterations().Append(0).Max() - 1);
+        if (Directory.Exists(run.FinalPolicyFolder)) had = Math.Max(had, config.Iterations);
         if (had > 0 && !restart)
         {
             throw new BadDataException(

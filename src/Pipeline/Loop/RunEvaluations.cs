@@ -25,12 +25,14 @@ internal sealed class RunEvaluations(RunConfig config, RunDirectory run, Generat
         string folder = Folder(run, name), file = Path.Combine(folder, "scored.parquet");
         var work = UnfinishedWork.Open(Path.Combine(run.UnfinishedFolder, $"evaluation-{name}"), folder);
         Evaluation evaluation;
-        if (File.Exists(file) && FolderSeal.Problems(folder).Count == 0)
+        IReadOnlyList<string> problems = FolderSeal.Problems(folder);
+        if (File.Exists(file) && problems.Count == 0)
         {
             evaluation = Evaluation.Of([.. ScoredFile.Read(file)]);
         }
         else
         {
+            if (FolderSeal.Exists(folder)) Log.Warning($"the evaluation {name} the run is damaged ({(problems.Count > 0 ? problems[0].TrimEnd('.') : $"{file}: missing")}); it is made again.");
             bool isOpen = policy == open;
             if (!isOpen) generation.Engine.Reopen(PolicyFolder.Open(policy));
             using IDisposable? first = _judgement?.ByFirst();

@@ -17,6 +17,7 @@ public sealed class RunInspection
     public static IReadOnlyList<InspectedItem> Of(RunDirectory run)
     {
         var inspection = new RunInspection(run);
+        if (inspection._items.Any(i => i.Path is "manifest.json" or "config.resolved.yaml" && i.Problems.Count > 0)) return inspection._items; // what should be there cannot be told
         RunConfig[] configs;
         try
         {
@@ -32,11 +33,31 @@ public sealed class RunInspection
         return inspection._items;
     }
 
+    /// <summary>What can be done about what is damaged or missing.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="items">As <see cref="Of"/> gave them; at least one has a problem.</param>
+    public static string Remedy(RunDirectory run, IReadOnlyList<InspectedItem> items)
+    {
+        InspectedItem[] damaged = [.. items.Where(i => i.Problems.Count > 0)];
+        if (damaged.Any(i => i.Path is "manifest.json" or "config.resolved.yaml"))
+            return "'rlhf resume' goes on only with manifest.json and config.resolved.yaml as they were: put them back from a copy.";
+        int newest = items.Where(i => i.IsFinished && i.Problems.Count == 0).Select(i => Iteration(i.Path, "checkpoints")).Append(0).Max();
+        if (newest == 0) return $"No checkpoint is whole: './rlhf resume {run.Root} --restart' makes every iteration again.";
+        string remedy = $"'./rlhf resume {run.Root}' goes on from checkpoint {newest} and makes again what comes after it.";
+        int[] older = [.. damaged.Select(i => Iteration(i.Path, "iterations")).Where(i => i >= 1 && i <= newest)];
+        return older.Length == 0 ? remedy
+            : $"{remedy} The files of iterations {string.Join(", ", older)} it leaves as they are: './rlhf replay {run.Root} --iteration {older[0]} --out DIR' makes such an iteration again.";
+    }
+
+    // Of "iterations/0007", not of a folder inside it; -1 for all else.
+    private static int Iteration(string path, string parent) => Path.GetDirectoryName(path) == parent ? Retention.Number(path) : -1;
+
     private void Look(RunConfig[] configs)
     {
         RunConfig config = configs[^1];
         IReadOnlyList<MetricRow> rows = Rows(out int newest);
         int last = Math.Max(newest, rows.Select(r => r.Iteration).DefaultIfEmpty(0).Max());
+        if (Directory.Exists(_run.FinalPolicyFolder)) last = Math.Max(last, config.Iterations); // exported after the last iteration
         bool isDone = last >= config.Iterations && File.Exists(Path.Combine(_run.Root, RunReport.DraftName));
         // The checkpoint of the newest iteration may be on its way.
         int safe = isDone || newest == last ? last : last - 1;
@@ -57,7 +78,7 @@ public sealed class RunInspection
         foreach (int k in checkpoints.Reverse())
         {
             if (FolderSeal.Problems(_run.Checkpoint(k)).Count > 0 || CheckpointMetrics.Rows(_run.Checkpoint(k), k, measured, out IReadOnlyList<int> restored) is not { } known) continue;
-            if (restored.Count > 0) Damaged("metrics.jsonl", $"{_run.MetricsPath}: rows of iterations {string.Join(", ", restored)} are missing or changed; checkpoint {k} has them.");
+            if (restored.Count > 0 && File.Exists(_run.MetricsPath)) Damaged("metrics.jsonl", $"{_run.MetricsPath}: rows of iterations {string.Join(", ", restored)} are missing or changed; checkpoint {k} has them.");
             else if (measured.Count(r => r.Iteration <= k) != k) Damaged("metrics.jsonl", $"{_run.MetricsPath}: it has rows more than once.");
             return [.. known, .. measured.Where(r => r.Iteration > k)];
         }
@@ -117,7 +138,7 @@ public sealed class RunInspection
     {
         int at = _items.FindIndex(i => i.Path == path);
         if (at < 0) _items.Add(new InspectedItem(path, true, [problem]));
-        else _items[at] = new InspectedItem(path, true, [.. _items[at].Problems, problem]);
+        else if (!_items[at].Problems.Contains(problem)) _items[at] = new InspectedItem(path, true, [.. _items[at].Problems, problem]);
     }
 
     /// <summary>The configuration as the run began with it, and after each change.</summary>

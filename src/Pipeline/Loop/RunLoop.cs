@@ -74,6 +74,13 @@ public sealed class RunLoop : IDisposable
             from.RestoreMetrics(run);
             ResumePoint.RemoveAfter(run, from.Iteration);
             if (from.Iteration < config.Iterations) WholeFolder.Remove(RunEvaluations.Folder(run, "after"));
+            // All begins again: a result would say that it is over.
+            if (from.Iteration == 0)
+            {
+                WholeFolder.Remove(run.FinalPolicyFolder);
+                WholeFolder.Remove(run.FinalWeightsFolder);
+            }
+
             // A run that was killed while it removed old checkpoints.
             Retention.Prune(run, config, from.Rows, from.Iteration);
             return new RunLoop(config, run, from, warnings, outside);
@@ -95,7 +102,7 @@ public sealed class RunLoop : IDisposable
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            _checkpoints.Wait();
+            WaitForCheckpoint();
             string where = _work.Kept is { } kept ? $"in iteration {Finished + 1}, {kept}, checkpointed" : _place.Text;
             throw new InterruptedException($"Stopped {where}; {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}");
         }
@@ -105,9 +112,28 @@ public sealed class RunLoop : IDisposable
         }
         catch (BadDataException error)
         {
-            throw new BadDataException($"{error.Message} {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}", error);
+            throw Safe(error);
+        }
+        catch (Exception error) when (FileErrors.IsFileError(error))
+        {
+            // Files of the run are told by name; what is left is the table on standard output.
+            throw Safe(new BadDataException($"Standard output, or a file, could not be written or read: {(FileErrors.IsDiskFull(error) ? "the disk is full" : error.Message.TrimEnd('.'))}.", error));
         }
     }
+
+    private void WaitForCheckpoint()
+    {
+        try
+        {
+            _checkpoints.Wait();
+        }
+        catch (BadDataException error)
+        {
+            throw Safe(error);
+        }
+    }
+
+    private BadDataException Safe(BadDataException error) => new($"{error.Message} {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}", error);
 
     /// <summary>Counts checkpoints, not iterations: the last one may be the very file that could not be written.</summary>
     private string WaitAndTellWhatIsSafe()

@@ -42,7 +42,9 @@ public sealed record RunModels(string Policy, string Reference, IReadOnlyList<Re
 
     private static void ExportOnce(string from, string to)
     {
-        if (FolderSeal.Problems(to).Count == 0) return;
+        IReadOnlyList<string> problems = FolderSeal.Problems(to);
+        if (problems.Count == 0) return;
+        if (FolderSeal.Exists(to)) Log.Warning($"{to} is damaged ({problems[0].TrimEnd('.')}); it is exported again from {from}.");
         if (!Directory.Exists(from)) throw new BadModelException($"{from}: there is no such model folder.");
         ModelExport.Folder(from, to);
         FolderSeal.Write(to);

@@ -42,13 +42,6 @@ internal static class RewardTrainingCheck
         if (config.RewardTraining.Reward.Length == 0 || !File.Exists(file)) yield break;
         yield return ("reward_training/config", file);
         RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(file);
-        foreach (string data in training.Data.Concat(training.HeldOutData).SelectMany(Files)) yield return ($"reward_training/{Path.GetFileName(data)}", data);
-    }
-
-    private static IEnumerable<string> Files(string pattern)
-    {
-        if (File.Exists(pattern)) return [pattern];
-        string? folder = Path.GetDirectoryName(pattern);
-        return folder is not null && Directory.Exists(folder) ? Directory.EnumerateFiles(folder, Path.GetFileName(pattern)).Order(StringComparer.Ordinal) : [];
+        foreach (string data in training.Data.Concat(training.HeldOutData).SelectMany(Manifest.InputFiles)) yield return ($"reward_training/{Path.GetFileName(data)}", data);
     }
 }

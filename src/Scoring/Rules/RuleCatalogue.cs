@@ -17,6 +17,21 @@ public static class RuleCatalogue
             ["numeric-answer"] = ("numeric-answer:field=answer,match=1,otherwise=0,tolerance=0 — the response's last number against the metadata's (after '####' where there is one)", a => new NumericAnswerRule(a)),
         };
 
+    /// <summary>The rule with the files that it reads by their full paths: it can be read again from another working directory.</summary>
+    /// <exception cref="RlhfException">It cannot be parsed, or a file cannot be read.</exception>
+    public static string WithFullPaths(string text)
+    {
+        foreach (string file in Parse(text).Files)
+        {
+            string full = Path.GetFullPath(file);
+            if (full != file) text = text.Replace($"={Escaped(file)}", $"={Escaped(full)}", StringComparison.Ordinal);
+        }
+
+        return text;
+    }
+
+    private static string Escaped(string value) => value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(",", "\\,", StringComparison.Ordinal);
+
     /// <summary>Parses <c>NAME</c> or <c>NAME:k=v,k=v</c>.</summary>
     /// <exception cref="ConfigurationException">Unknown rule or argument.</exception>
     public static IRewardRule Parse(string text)

@@ -50,6 +50,45 @@ public sealed class RunDirectoryTests
             $"'{folder["run"]}' holds a run already (manifest.json). Go on with it by 'rlhf resume {folder["run"]}', or choose another directory."));
     }
 
+    /// <summary>What a run has made is not replaced by another one because its manifest is lost.</summary>
+    [Test]
+    public void ALostManifestMakesNoRoomForANewRun()
+    {
+        using TemporaryFolder folder = new();
+        RunDirectory.Create(folder["run"], Config, Manifest).Dispose();
+        folder.Write("run/iterations/0001/rollouts.parquet", "rows");
+        folder.Write("run/metrics.jsonl", "{}");
+        File.Delete(folder["run/manifest.json"]);
+        BadDataException error = Assert.Throws<BadDataException>(() => RunDirectory.Create(folder["run"], Config, Manifest))!;
+        Assert.That(error.Message, Is.EqualTo(
+            $"'{folder["run"]}' has no manifest.json, but iterations, metrics.jsonl, which a new run would replace. Where these are a run's, put its manifest.json back and go on by 'rlhf resume {folder["run"]}'; otherwise choose another directory."));
+        Assert.That(Assert.Throws<BadDataException>(() => RunDirectory.OpenForReading(folder["run"]))!.Message, Does.EndWith("it has no manifest.json. It has iterations, metrics.jsonl: if these are a run's, put its manifest.json back."));
+        Assert.That(File.ReadAllText(folder["run/iterations/0001/rollouts.parquet"]), Is.EqualTo("rows"));
+    }
+
+    /// <summary>In a folder that holds other things, a run that could not begin takes its own files away again: the next one begins.</summary>
+    [Test]
+    public void ARunThatCouldNotBeginLeavesWhatWasThere()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("run/notes.txt", "mine");
+        RunDirectory run = RunDirectory.Create(folder["run"], Config, Manifest);
+        folder.Write("run/iterations/0000/policy/model.onnx", "weights");
+        folder.Write("run/warnings.jsonl", "{}");
+        run.Abandon();
+        Assert.That(Directory.GetFileSystemEntries(folder["run"]).Select(Path.GetFileName), Is.EquivalentTo(new[] { "notes.txt", "run.lock" }));
+        RunDirectory.Create(folder["run"], Config, Manifest).Dispose();
+    }
+
+    [Test]
+    public void ADamagedManifestIsAnItemOfItsOwn()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("manifest.json", "{\"seed\": ");
+        using RunDirectory run = RunDirectory.OpenForReading(folder.Path);
+        Assert.That(run.Inspect().Select(i => (i.Path, i.Problems.Count)), Is.EqualTo(new[] { ("manifest.json", 1) }));
+    }
+
     [Test]
     public void AFolderWithoutManifestIsNoRun()
     {

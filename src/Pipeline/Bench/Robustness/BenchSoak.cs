@@ -12,13 +12,14 @@ public sealed record SoakNumber(string Name, string Value, string Required, bool
 /// </summary>
 public static class BenchSoak
 {
-    private const int WarmUp = 10;
+    private const int WarmUp = 10, Fewest = 8 * WarmUp;
     private const int DemoIterations = 5;
     private const double MostGrowthOfMemory = 0.05, MostGrowthOfLastQuarter = 0.01, MostGrowthOfTime = 0.1, MostForCheckpoints = 0.03;
 
     /// <exception cref="BadDataException">The run failed.</exception>
     public static IReadOnlyList<SoakNumber> Run(string folder, int iterations)
     {
+        if (iterations < Fewest) throw new ConfigurationException($"--iterations {iterations.ToString(CultureInfo.InvariantCulture)}: a soak needs at least {Fewest} iterations to tell anything.");
         string run = Path.Combine(folder, "run");
         TinyModel.Write(Path.Combine(folder, "model"));
         File.WriteAllLines(Path.Combine(folder, "prompts.jsonl"), TinyModel.Prompts.Select(p => System.Text.Json.JsonSerializer.Serialize(new { prompt = p })));
@@ -58,7 +59,7 @@ public static class BenchSoak
     /// <summary>Medians of ten iterations after the warm-up and of the last ten: single iterations jump with the garbage collector and the machine.</summary>
     public static IReadOnlyList<SoakNumber> Judge(IReadOnlyList<MetricRow> rows)
     {
-        if (rows.Count < 8 * WarmUp) throw new ConfigurationException($"A soak needs at least {8 * WarmUp} iterations to tell anything; there are {rows.Count}.");
+        if (rows.Count < Fewest) throw new ConfigurationException($"A soak needs at least {Fewest} iterations to tell anything; there are {rows.Count}.");
         double Median(string name, int from) => Middle([.. rows.Skip(from).Take(WarmUp).Select(r => r.Values[name])]);
         int last = rows.Count - WarmUp;
         double quarter = Median("time/memory_bytes", rows.Count * 3 / 4);
