@@ -116,6 +116,17 @@ public sealed class EvaluationTests
         });
     }
 
+    [TestCase(2, "samples_per_prompt is 0; it must be 1 or more", "--rule", "length", "--samples-per-prompt", "0")]
+    [TestCase(2, "--response-only is for reward models", "--rule", "length", "--response-only")]
+    [TestCase(2, "--threads is -1", "--rule", "length", "--threads", "-1")]
+    [TestCase(3, "no pair of responses has a score on both sides", "--rule", "numeric-answer", "--max-new-tokens", "2", "--threads", "1")]
+    public void AWinRateThatTellsNothingIsRefused(int code, string expected, params string[] options)
+    {
+        Ended ended = Programs.Rlhf(["eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", TinyRun.Prompts, .. options]);
+        Assert.That((ended.Code, ended.ToString()), Is.EqualTo((code, ended.ToString())));
+        Assert.That(ended.ToString(), Does.Contain(expected));
+    }
+
     /// <summary>Share of pairs whose chosen text torch scores higher, a tie half.</summary>
     private static double Accuracy(string reward, string pairs)
     {

@@ -34,6 +34,8 @@ public static class RewardModelStage
         }
 
         Console.WriteLine($"model: {model.Parameters.Count:N0} parameters; data: {training.Count:N0} examples for training, {heldOut.Count:N0} held out");
+        if (heldOut.Count == 0 && config.HeldOutFraction > 0)
+            Console.WriteLine($"nothing is held out, so nothing is evaluated: rows are held out in blocks of {HoldOut.BlockRows} neighbours, and none was drawn; name held_out_data, or raise held_out_fraction");
         if (checkOnly) return double.NaN;
         using var trainer = new RewardModelTrainer(model, config);
         List<RewardExample> sample = RewardData.Sample(heldOut, config.EvaluateRows, config.Seed);

@@ -29,6 +29,7 @@ public static class EvalReward
         {
             CommonOptions common = CommonOptions.Of(parsed);
             RewardModelConfig config = common.Load<RewardModelConfig>();
+            if (parsed.GetValue(rows) is < 0 and int negative) throw new ConfigurationException($"--rows is {negative}; it must be a number of examples, or 0 for all.");
             using OnnxCopy folder = OnnxCopy.Of(parsed.GetValue(model)!);
             bool bySteps = config.Objective == RewardObjective.Process;
             using RewardModel reward = new(folder.Path, threads: 1, Written(common) ? config.MaxLength : 0, bySteps ? RewardModelUse.TokenScores : RewardModelUse.Scores);
@@ -46,6 +47,7 @@ public static class EvalReward
                 System.Console.SetOut(console);
             }
 
+            if (examples.Count == 0 && files.Length > 0) throw new BadDataException($"{string.Join(", ", files)}: there is no example to judge on; what was left out is told above.");
             if (examples.Count == 0) throw new BadDataException("Nothing is held out to judge on: raise held_out_fraction, name held_out_data, or give --data FILE.");
             if (parsed.GetValue(rows) is > 0 and int most && most < examples.Count)
                 examples = [.. AddressedRandom.Permutation(examples.Count, config.Seed, 0xE7A2).Take(most).Order().Select(i => examples[i])];

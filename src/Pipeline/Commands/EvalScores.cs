@@ -26,6 +26,8 @@ public static class EvalScores
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
+            if (parsed.GetValue(rows) is < 1 and int few) throw new ConfigurationException($"--rows is {few}; it must be at least 1.");
+            if (parsed.GetValue(threads) is < 0 and int negative) throw new ConfigurationException($"--threads is {negative}; it must be a number of threads, or 0 for all cores.");
             string folder = parsed.GetValue(model)!;
             using OnnxCopy onnx = OnnxCopy.Of(folder);
             using RewardModel reward = new(onnx.Path, threads: 1);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Rlhf.Core;
 using Rlhf.Generation;
+using Rlhf.Generation.Sampling;
 using Rlhf.Scoring;
 using Rlhf.Trajectories;
 
@@ -37,6 +38,14 @@ public static class EvalWinRate
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, cancellation) =>
         {
+            // Before any model is exported.
+            var sampling = new SamplingOptions
+            {
+                SamplesPerPrompt = parsed.GetValue(samples), MaxNewTokens = parsed.GetValue(tokens), Temperature = parsed.GetValue(temperature), Seed = parsed.GetValue(seed),
+            };
+            SamplingChecks.Check(sampling);
+            if (parsed.GetValue(threads) is < 0 and int negative) throw new ConfigurationException($"--threads is {negative}; it must be a number of threads, or 0 for all cores.");
+            if (parsed.GetValue(responseOnly) && parsed.GetValue(models)!.Length == 0) throw new ConfigurationException("--response-only is for reward models, and none is named: give --reward-model DIR, or leave it out.");
             var copies = new List<OnnxCopy>();
             bool dryRun = CommonOptions.Of(parsed).DryRun;
             string kept = dryRun ? "" : parsed.GetValue(output)!, folder = kept.Length > 0 ? kept : Directory.CreateTempSubdirectory("rlhf-winrate-").FullName;
@@ -67,10 +76,6 @@ public static class EvalWinRate
                     }
                 }
 
-                var sampling = new SamplingOptions
-                {
-                    SamplesPerPrompt = parsed.GetValue(samples), MaxNewTokens = parsed.GetValue(tokens), Temperature = parsed.GetValue(temperature), Seed = parsed.GetValue(seed),
-                };
                 IReadOnlyList<ScoredRollout> Judged(string name, string what)
                 {
                     string rollouts = Path.Combine(folder, what + ".rollouts.parquet"), scored = Path.Combine(folder, what + ".scored.parquet");
@@ -81,6 +86,7 @@ public static class EvalWinRate
                 }
 
                 WinRate result = WinRate.Of(Judged(parsed.GetValue(policy)!, "policy"), Judged(parsed.GetValue(baseline)!, "baseline"), parsed.GetValue(seed));
+                if (result.Samples == 0) throw new BadDataException($"{parsed.GetValue(prompts)}: no pair of responses has a score on both sides, {result.Excluded:N0} have none; nothing can be compared. Take rewards that apply to these prompts.");
                 if (parsed.GetValue(json)) System.Console.WriteLine(JsonSerializer.Serialize(result, Readable));
                 else Print(result);
                 return Task.FromResult((int)ExitCode.Done);
