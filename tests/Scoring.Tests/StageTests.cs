@@ -67,6 +67,25 @@ public sealed class StageTests : Fixture
         Assert.That(Directory.GetFiles(Folder, "*.partial"), Is.Empty);
     }
 
+    /// <summary>Writing can be stopped too: everything is computed by then, and only the writing is done again.</summary>
+    [Test]
+    public void ARunStoppedWhileItWritesGoesOnAndGivesTheSameBytes()
+    {
+        string input = Rows(20);
+        using ScoringStage stage = new([new RewardSourceConfig { Model = Reward("reward").Folder }], "", 1);
+        stage.Run(Job(input, "whole.parquet"));
+        using CancellationTokenSource stop = new();
+        Assert.Throws<InterruptedException>(() => stage.Run(Job(input, "resumed.parquet"), p =>
+        {
+            if (p.IsWriting) stop.Cancel();
+        }, stop.Token));
+        Assert.That(Directory.GetFiles(Folder, "resumed*").Select(Path.GetFileName), Is.EqualTo(new[] { "resumed.parquet.scores.partial" }));
+        long tokens = stage.TokensScored;
+        stage.Run(Job(input, "resumed.parquet"));
+        Assert.That(stage.TokensScored, Is.EqualTo(tokens), "nothing is computed again");
+        Assert.That(File.ReadAllBytes(At("resumed.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
+    }
+
     [Test]
     public void AnotherJobDoesNotTakeOverTheWork()
     {

@@ -85,20 +85,20 @@ public sealed class ScoringStage : IDisposable
         try
         {
             Compute(job, rows, range, work, progress, cancellation);
+
+            // Whether a reward from outside is per token shows only in what it gave.
+            columns = Columns(job, work.HasTokenRewards);
+            IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
+            if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
+            var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
+            ScoredFile.Augment(job.Input, job.Output, Written(work, progress, cancellation).Select(r => tally.Add(r)), columns, range);
+            work.Complete();
+            return tally.Summary();
         }
         catch (OperationCanceledException) when (work.Rows > 0)
         {
             throw new InterruptedException($"Interrupted after {work.Rows} rows, which are kept. The same command goes on from there.");
         }
-
-        // Whether a reward from outside is per token shows only in what it gave.
-        columns = Columns(job, work.HasTokenRewards);
-        IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
-        if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
-        var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
-        ScoredFile.Augment(job.Input, job.Output, Written(work, progress).Select(r => tally.Add(r)), columns, range);
-        work.Complete();
-        return tally.Summary();
     }
 
     /// <summary>Reads what a run would read of its input before any row, and computes nothing.</summary>
@@ -129,13 +129,15 @@ public sealed class ScoringStage : IDisposable
 
     private static (long First, long Count)? Range(ScoringJob job, ScoringRows rows) => job.Shard is { } shard ? shard.Range(rows.Count()) : null;
 
-    private static IEnumerable<RowResult> Written(ScoringWork work, Action<ScoringProgress>? progress)
+    private static IEnumerable<RowResult> Written(ScoringWork work, Action<ScoringProgress>? progress, CancellationToken cancellation)
     {
         long rows = 0;
         foreach (RowResult row in work.Read())
         {
             yield return row;
-            if (++rows % WindowRows == 0 || rows == work.Rows) progress?.Invoke(new ScoringProgress(rows, 0, IsWriting: true));
+            if (++rows % WindowRows != 0 && rows != work.Rows) continue;
+            progress?.Invoke(new ScoringProgress(rows, 0, IsWriting: true));
+            cancellation.ThrowIfCancellationRequested(); // what is computed stays for the next run
         }
     }
 
