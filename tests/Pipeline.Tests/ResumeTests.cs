@@ -143,7 +143,8 @@ public sealed class ResumeTests
         string run = WithAHugeMoment("infinite");
         Ended stopped = Programs.Rlhf("resume", run);
         Assert.That(stopped.Code, Is.EqualTo(Numerical), stopped.ToString());
-        Assert.That(stopped.Error, Does.Contain("Iteration 2, rows ").And.Contain("not finite after optimiser step").And.Contain("the weight model.embed_tokens.weight").And.Contain("1 of 3 iterations are safe"));
+        Assert.That(stopped.Error, Does.Contain("Iteration 2, rows ").And.Contain("not finite after optimiser step").And.Contain("the weight model.embed_tokens.weight").And.Contain("1 of 3 iterations are safe. When the cause is mended, go on with: ./rlhf resume")
+            .And.Contain("--set recovery.steps_back=2"));
 
         Ended recovered = Programs.Rlhf(["resume", run, .. Recovery]);
         Assert.That(recovered.Code, Is.Zero, recovered.ToString());

@@ -110,6 +110,12 @@ public sealed class RunLoop : IDisposable
         {
             throw new EngineException($"{error.Message} {WaitAndTellWhatIsSafe()} Go on with: {ResumeCommand}", error);
         }
+        catch (NumericalException error)
+        {
+            // The same would happen again: what to do about it is for people to say.
+            string stepBack = _config.Recovery.StepsBack > 0 ? "" : "; where the learning rate is to blame, with --set recovery.steps_back=2, which lowers it";
+            throw new NumericalException($"{error.Message} {WaitAndTellWhatIsSafe()} When the cause is mended, go on with: {ResumeCommand}{stepBack}", error);
+        }
         catch (BadDataException error)
         {
             throw Safe(error);
@@ -192,8 +198,7 @@ public sealed class RunLoop : IDisposable
             }
             catch (NumericalException error)
             {
-                _checkpoints.Wait();
-                throw new NumericalException($"Iteration {i} failed: {error.Message} {Finished} of {_config.Iterations} iterations are safe in {_run.Root}.", error);
+                throw new NumericalException($"Iteration {i} failed: {error.Message}", error);
             }
         }
     }
