@@ -4,10 +4,10 @@ using NUnit.Framework;
 
 namespace Rlhf.Export.Tests;
 
-/// <summary>A real model with published numbers (see the shared conformance sheet, "A real model").</summary>
+/// <summary>A real model with published numbers.</summary>
 public sealed class Stories260KTests
 {
-    /// <summary>float32 against the float64 reference: what the conformance sheet asks.</summary>
+    /// <summary>float32 against the float64 reference.</summary>
     private const double Tolerance = 2e-4;
 
     private static JsonElement Reference()

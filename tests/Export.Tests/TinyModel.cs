@@ -1,14 +1,11 @@
-using System.Buffers.Binary;
-using System.Text.Json;
-using NUnit.Framework;
 using Rlhf.Core;
 
 namespace Rlhf.Export.Tests;
 
-/// <summary>Weights in plain arrays: random ones at an address, or stories260K read by a reader of the tests' own.</summary>
+/// <summary>Weights in plain arrays: random ones at an address, or stories260K.</summary>
 internal sealed class TinyModel(ModelShape shape) : IModelWeights
 {
-    public Dictionary<string, float[]> Parameters { get; } = [];
+    public Dictionary<string, float[]> Parameters { get; private init; } = [];
 
     public ModelShape Shape { get; } = shape;
 
@@ -50,37 +47,12 @@ internal sealed class TinyModel(ModelShape shape) : IModelWeights
     public static long[] Tokens(int count, int vocabulary, uint row = 0, ulong seed = 3) =>
         [.. Enumerable.Range(0, count).Select(i => (long)(AddressedRandom.Uniform(seed, AddressedRandom.Stream.Probe, row, 1, (uint)i) * vocabulary))];
 
-    public static TinyModel Stories260K()
+    public static TinyModel Stories260K() => new(new ModelShape
     {
-        string folder = Checkout.Shared("models/stories260K");
-        ModelShape shape = new()
-        {
-            VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,
-            MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
-        };
-        TinyModel model = new(shape);
-        byte[] file = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
-        int header = (int)BinaryPrimitives.ReadInt64LittleEndian(file);
-        using JsonDocument json = JsonDocument.Parse(file.AsMemory(8, header));
-        foreach (JsonProperty tensor in json.RootElement.EnumerateObject().Where(p => p.Name != "__metadata__"))
-        {
-            int[] dimensions = [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt32())];
-            int[] range = [.. tensor.Value.GetProperty("data_offsets").EnumerateArray().Select(d => d.GetInt32())];
-            float[] values = new float[(range[1] - range[0]) / 4];
-            Buffer.BlockCopy(file, 8 + header + range[0], values, 0, values.Length * 4);
-            bool linear = tensor.Name.EndsWith("proj.weight", StringComparison.Ordinal);
-            model.Parameters[tensor.Name] = linear ? Transpose(values, dimensions[0], dimensions[1]) : values;
-        }
-
-        return model;
-    }
-
-    private static float[] Transpose(float[] from, int rows, int columns)
+        VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,
+        MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
+    })
     {
-        float[] to = new float[from.Length];
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < columns; c++)
-                to[(c * rows) + r] = from[(r * columns) + c];
-        return to;
-    }
+        Parameters = Stories260KWeights.Read(),
+    };
 }

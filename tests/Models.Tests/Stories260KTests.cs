@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace Rlhf.Models.Tests;
 
-/// <summary>A trained model against a float64 reference forward pass (conformance: "A real model").</summary>
+/// <summary>A trained model against a float64 reference forward pass.</summary>
 public sealed class Stories260KTests
 {
-    /// <summary>Required of float32 by the conformance numbers.</summary>
+    /// <summary>float32 against float64.</summary>
     private const double LogitTolerance = 2e-4;
 
     private LlamaModel? _model;

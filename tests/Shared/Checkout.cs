@@ -12,7 +12,7 @@ internal static class Checkout
     public static string Shared(string relative)
     {
         string path = Path.GetFullPath(Path.Combine(Root, "..", "shared", relative));
-        if (!Path.Exists(path)) Assert.Ignore($"skipped: ../shared/{relative} is not beside the repository");
+        if (!Path.Exists(path)) Assert.Ignore($"skipped: ../shared/{relative} is not there (see data/README.md)");
         return path;
     }
 

@@ -117,10 +117,23 @@ public static class CommandHost
 
     private static int TellParseErrors(ParseResult parsed, TextWriter error)
     {
-        foreach (ParseError problem in parsed.Errors) error.WriteLine($"error: {problem.Message}");
         List<string> names = [];
         for (SymbolResult? at = parsed.CommandResult; at is CommandResult command; at = at.Parent) names.Insert(0, command.Command.Name);
-        error.WriteLine($"'{string.Join(' ', names)} --help' lists what is known.");
+        string name = string.Join(' ', names);
+        string[] commands = [.. parsed.CommandResult.Command.Subcommands.Select(c => c.Name)];
+        string? wrong = parsed.UnmatchedTokens is [string first, ..] ? first : null;
+        if (commands.Length > 0 && wrong is not ['-', ..])
+        {
+            error.WriteLine(wrong is null ? $"error: '{name}' needs a command: {string.Join(", ", commands)}."
+                : NearestName.Of(wrong, commands) is { } near ? $"error: '{name}' has no command '{wrong}'; did you mean {near}?"
+                : $"error: '{name}' has no command '{wrong}'; it has: {string.Join(", ", commands)}.");
+        }
+        else
+        {
+            foreach (ParseError problem in parsed.Errors) error.WriteLine($"error: {problem.Message}");
+        }
+
+        error.WriteLine($"'{name} --help' lists what is known.");
         return (int)ExitCode.BadConfiguration;
     }
 

@@ -1,7 +1,6 @@
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Tokenization;
-using TorchSharp;
 
 namespace Rlhf.Optimization;
 
@@ -62,10 +61,4 @@ public static class SftStage
         loop.Complete();
         return heldOut;
     }
-}
-
-/// <summary>Sets libtorch's threads once, on purpose: spinning pools on shared cores cost an order of magnitude.</summary>
-public static class TorchThreads
-{
-    public static void Apply(int threads) => torch.set_num_threads(threads > 0 ? threads : Environment.ProcessorCount);
 }

@@ -11,27 +11,20 @@ public sealed class DataReader : IDisposable
 {
     private readonly DuckDbSession _session;
     private readonly DataSource _source;
-    private readonly string _table;
-    private readonly string _query;
+    private readonly TablePlan _plan;
     private readonly Dictionary<string, int> _index;
 
-    private DataReader(DuckDbSession session, DataSource source, string table, IReadOnlyList<DataColumn> columns, IReadOnlyList<DataColumn> fileColumns)
+    private DataReader(DuckDbSession session, DataSource source, TablePlan plan)
     {
-        _session = session;
-        _source = source;
-        _table = table;
-        Columns = columns;
-        FileColumns = fileColumns;
-        _index = columns.Select((c, i) => (c.Name, i)).ToDictionary(c => c.Name, c => c.i, StringComparer.Ordinal);
-        string list = columns.Count == 0 ? "NULL" : string.Join(", ", columns.Select(c => Sql.Read(c.Name, c.SqlType, c.Type)));
-        _query = $"SELECT {list} FROM {table}";
+        (_session, _source, _plan) = (session, source, plan);
+        _index = plan.Columns.Select((c, i) => (c.Name, i)).ToDictionary(c => c.Name, c => c.i, StringComparer.Ordinal);
     }
 
     /// <summary>The columns that are read, in the order asked for; those that are optional and absent are left out.</summary>
-    public IReadOnlyList<DataColumn> Columns { get; }
+    public IReadOnlyList<DataColumn> Columns => _plan.Columns;
 
     /// <summary>Every column of the file.</summary>
-    public IReadOnlyList<DataColumn> FileColumns { get; }
+    public IReadOnlyList<DataColumn> FileColumns => _plan.FileColumns;
 
     /// <summary>What was opened, for messages.</summary>
     public string Name => _source.Name;
@@ -49,7 +42,7 @@ public sealed class DataReader : IDisposable
         var session = new DuckDbSession(new SessionOptions { Threads = options.Threads, MemoryLimit = options.MemoryLimit });
         try
         {
-            return options.Columns is null ? OpenAll(session, source) : OpenSome(session, source, options.Columns);
+            return new DataReader(session, source, options.Columns is null ? TablePlan.OfAll(session, source) : TablePlan.Of(session, source, options.Columns));
         }
         catch
         {
@@ -67,7 +60,7 @@ public sealed class DataReader : IDisposable
     {
         try
         {
-            return long.Parse(_session.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {_table}", 1)[0][0]!);
+            return long.Parse(_session.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {_plan.Table}", 1)[0][0]!);
         }
         catch (DuckDbException e)
         {
@@ -80,7 +73,7 @@ public sealed class DataReader : IDisposable
 
     /// <summary>Position of a column in <see cref="Columns"/>.</summary>
     /// <exception cref="BadDataException">The file has no such column; the message lists those it has.</exception>
-    public int Require(string column) => Find(column) is >= 0 and int i ? i : throw MissingColumn(_source, column, FileColumns);
+    public int Require(string column) => Find(column) is >= 0 and int i ? i : throw TablePlan.MissingColumn(_source, column, FileColumns);
 
     /// <summary>True where a column of texts holds conversations as JSON: its first value that is no empty list is a list of {role, content}. Not while rows are read.</summary>
     /// <exception cref="BadDataException">The file is damaged.</exception>
@@ -94,7 +87,7 @@ public sealed class DataReader : IDisposable
     {
         if (FileColumns.FirstOrDefault(c => c.Name == column)?.SqlType is not ("VARCHAR" or "JSON")) return null;
         // As text, without another look at all of a CSV file for its types.
-        string table = _source.Format == FileFormat.Csv ? _source.Table(textOnly: true) : _table, text = $"CAST({Sql.Name(column)} AS VARCHAR)";
+        string table = _source.Format == FileFormat.Csv ? _source.Table(textOnly: true) : _plan.Table, text = $"CAST({Sql.Name(column)} AS VARCHAR)";
         try
         {
             IReadOnlyList<string?[]> first = _session.Texts($"SELECT {text} FROM {table} WHERE {text} IS NOT NULL AND trim({text}) <> '[]' LIMIT 1", 1);
@@ -128,7 +121,7 @@ public sealed class DataReader : IDisposable
     {
         try
         {
-            return _session.Stream(_query);
+            return _session.Stream(_plan.Query);
         }
         catch (DuckDbException e)
         {
@@ -148,72 +141,6 @@ public sealed class DataReader : IDisposable
         }
     }
 
-    private static DataReader OpenAll(DuckDbSession session, DataSource source)
-    {
-        // Text formats: all rows decide the types, or a number that turns into text late in the file would stop the run there.
-        string table = source.Table(wholeFile: true);
-        DataColumn[] columns = [.. source.Describe(session, table).Select(c => new DataColumn(c.Name, Sql.BestFor(c.SqlType)) { SqlType = c.SqlType })];
-        if (source.Format is FileFormat.Json or FileFormat.JsonLines)
-            table = source.Table(columns: columns.ToDictionary(c => c.Name, c => c.SqlType));
-        return new DataReader(session, source, table, columns, columns);
-    }
-
-    private static DataReader OpenSome(DuckDbSession session, DataSource source, IReadOnlyList<DataColumn> wanted)
-    {
-        string table = source.Table();
-        IReadOnlyList<(string Name, string SqlType)> described = source.Describe(session, table);
-        bool textFormat = source.Format != FileFormat.Parquet;
-        bool unseen = wanted.Any(w => described.All(d => d.Name != w.Name)), whole = wanted.Any(w => Sql.IsInteger(w.Type) && described.Any(d => d.Name == w.Name));
-        if (textFormat && (unseen || whole) && source.Format != FileFormat.Csv)
-        {
-            // The field may appear, or a fraction among its integers (which would be rounded), only after the rows that are sampled.
-            described = source.Describe(session, source.Table(wholeFile: true));
-        }
-
-        DataColumn[] fileColumns = [.. described.Select(c => new DataColumn(c.Name, Sql.BestFor(c.SqlType)) { SqlType = c.SqlType })];
-        var columns = new List<DataColumn>();
-        foreach (DataColumn column in wanted)
-        {
-            DataColumn? found = fileColumns.FirstOrDefault(c => c.Name == column.Name);
-            if (found is null && column.Optional) continue;
-            if (found is null && fileColumns is [{ Name: "json", SqlType: "JSON" }])
-                throw new BadDataException($"{source.Name} has no rows with named fields; expected JSON objects with '{column.Name}'.");
-            if (found is null) throw MissingColumn(source, column.Name, fileColumns);
-            if (!Sql.CanRead(found.SqlType, column.Type, source.Format))
-                throw new BadDataException($"{source.Name}: column '{column.Name}' is {found.SqlType}; expected {Expected(column.Type)}. Name another column or convert it.");
-            columns.Add(column with { SqlType = found.SqlType });
-        }
-
-        if (source.Format == FileFormat.Csv)
-        {
-            // What is wanted as text is read as text, so that "007" stays "007".
-            table = source.Table(textOnly: true);
-            columns = [.. columns.Select(c => c with { SqlType = "VARCHAR" })];
-        }
-        else if (textFormat && columns.Count > 0)
-        {
-            table = source.Table(columns: columns.ToDictionary(c => c.Name, c => Sql.Type(c.Type)));
-            columns = [.. columns.Select(c => c with { SqlType = Sql.Type(c.Type) })];
-        }
-
-        return new DataReader(session, source, table, columns, fileColumns);
-    }
-
-    private static BadDataException MissingColumn(DataSource source, string column, IReadOnlyList<DataColumn> present)
-    {
-        string[] names = [.. present.Select(c => c.Name)];
-        string near = NearestName.Of(column, names) is { } n ? $" Did you mean '{n}'?" : "";
-        return new BadDataException($"{source.Name} has no column '{column}'. It has: {string.Join(", ", names)}.{near}");
-    }
-
-    private static string Expected(ColumnType type) => type switch
-    {
-        ColumnType.Text => "text or a number",
-        ColumnType.Messages => "a list of {role, content} or its JSON text",
-        ColumnType.DoubleMap => "a map or struct of names to numbers",
-        _ => Sql.Type(type),
-    };
-
     /// <summary>DuckDB names the line in JSON and CSV files; for a failed cast the row is looked for.</summary>
     private RlhfException BadRow(DuckDbException e)
     {
@@ -223,7 +150,7 @@ public sealed class DataReader : IDisposable
             try
             {
                 var row = _session.Texts(
-                    $"SELECT CAST(r AS VARCHAR), CAST(v AS VARCHAR) FROM (SELECT row_number() OVER () AS r, {Sql.Name(column.Name)} AS v, {cast} AS t FROM {_table}) "
+                    $"SELECT CAST(r AS VARCHAR), CAST(v AS VARCHAR) FROM (SELECT row_number() OVER () AS r, {Sql.Name(column.Name)} AS v, {cast} AS t FROM {_plan.Table}) "
                     + "WHERE v IS NOT NULL AND t IS NULL LIMIT 1", 2);
                 if (row.Count == 0) continue;
                 string value = row[0][1] is { Length: > 60 } v ? v[..60] + "…" : row[0][1] ?? "";

@@ -20,7 +20,7 @@ public sealed class RewardTests
     [TestCase(8)]
     public void ScoreLandsOnTheLastRealToken(int n)
     {
-        // In a frame of 8, four well-known systems place it at n, n or n + 1 (field notes 2.2); n − 1 is the EOS itself.
+        // In a frame of 8, four well-known systems place it at n, n or n + 1; n − 1 is the EOS itself.
         double[] rewards = new double[n];
         RewardAssembly.Fill([0, n], Check.AllTrue(n), [1], new double[n], new double[n], 0.1, KlEstimator.K1, rewards);
         Assert.That(Array.IndexOf(rewards, 1.0), Is.EqualTo(n - 1));

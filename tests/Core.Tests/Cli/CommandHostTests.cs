@@ -59,6 +59,16 @@ public sealed class CommandHostTests
         Assert.That(error, Does.EndWith("work --help' lists what is known.\n"));
     }
 
+    [TestCase("has no command 'wrk'; did you mean work?", "wrk")]
+    [TestCase("has no command 'zzzzzz'; it has: work.", "zzzzzz")]
+    [TestCase("needs a command: work.")]
+    public void AWrongCommandIsToldWithThoseThereAre(string expected, params string[] arguments)
+    {
+        (int code, string output, string error) = Run((_, _) => 0, arguments);
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error.ReplaceLineEndings("\n"), Does.Match($"^error: '[^']*' {System.Text.RegularExpressions.Regex.Escape(expected)}\n'[^']* --help' lists what is known.\n$"));
+    }
+
     [Test]
     public void HelpIsExitCode0()
     {

@@ -90,6 +90,7 @@ public sealed class ConfigBinderTests
             rewards:
               - weight: 1
             zzzzzz: 1
+            yyyyyy: 1
             """,
             "ppo.target_kl=-0.5");
         Assert.That(problems, Is.EqualTo(new[]
@@ -105,6 +106,7 @@ public sealed class ConfigBinderTests
             "c.yaml:10: ppo.whiten is yes; it must be true or false.",
             "c.yaml:12: rewards.0.name is missing; it has no default (Its name). Add it to the file or give --set rewards.0.name=VALUE.",
             "c.yaml:13:1: zzzzzz is not a known key; known here: policy, seed, rollouts_per_iteration, prefix, schedule, device, stop, ppo, rewards, data.",
+            "c.yaml:14:1: yyyyyy is not a known key.",
             "--set ppo.target_kl=-0.5: ppo.target_kl is -0.5; it must be at least 0.",
             "c.yaml: policy is missing; it has no default (Where the policy lies). Add it to the file or give --set policy=VALUE.",
         }));

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text.Json;
 using NUnit.Framework;
 using Rlhf.Core;
 using Rlhf.Export;
@@ -46,45 +44,20 @@ public sealed class TestPolicies
         }
     }
 
-    private static ArrayModel ReadStories()
+    private static ArrayModel ReadStories() => new(new ModelShape
     {
-        string folder = Checkout.Shared("models/stories260K");
-        ArrayModel model = new(new ModelShape
-        {
-            VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,
-            MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
-        });
-        byte[] file = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
-        int header = (int)BinaryPrimitives.ReadInt64LittleEndian(file);
-        using JsonDocument json = JsonDocument.Parse(file.AsMemory(8, header));
-        foreach (JsonProperty tensor in json.RootElement.EnumerateObject().Where(p => p.Name != "__metadata__"))
-        {
-            int[] dimensions = [.. tensor.Value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt32())];
-            int[] range = [.. tensor.Value.GetProperty("data_offsets").EnumerateArray().Select(d => d.GetInt32())];
-            float[] values = new float[(range[1] - range[0]) / 4];
-            Buffer.BlockCopy(file, 8 + header + range[0], values, 0, values.Length * 4);
-            model.Parameters[tensor.Name] = tensor.Name.EndsWith("proj.weight", StringComparison.Ordinal) ? Transpose(values, dimensions[0], dimensions[1]) : values;
-        }
-
-        return model;
-    }
-
-    private static float[] Transpose(float[] from, int rows, int columns)
+        VocabularySize = 512, HiddenSize = 64, IntermediateSize = 172, Layers = 5, Heads = 8, KeyValueHeads = 4, HeadSize = 8,
+        MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
+    })
     {
-        float[] to = new float[from.Length];
-        for (int r = 0; r < rows; r++)
-        {
-            for (int c = 0; c < columns; c++) to[(c * rows) + r] = from[(r * columns) + c];
-        }
-
-        return to;
-    }
+        Parameters = Stories260KWeights.Read(),
+    };
 }
 
 /// <summary>Weights in plain arrays.</summary>
 public sealed class ArrayModel(ModelShape shape) : IModelWeights
 {
-    public Dictionary<string, float[]> Parameters { get; } = [];
+    public Dictionary<string, float[]> Parameters { get; init; } = [];
 
     public ModelShape Shape { get; } = shape;
 

@@ -6,8 +6,8 @@ namespace Rlhf.Generation.Tests.Sampling;
 
 public class RowSamplerTests
 {
-    // conformance.md, "Sampling and sequences" (from lm-human-preferences' tests of take_top_k_logits and take_top_p_logits).
-    private static readonly float[] Conformance = [1, 1.01f, 1.001f, 0, 0, 0, 2];
+    // From lm-human-preferences' tests of take_top_k_logits and take_top_p_logits.
+    private static readonly float[] Published = [1, 1.01f, 1.001f, 0, 0, 0, 2];
 
     /// <summary>float32 results of float64 sums of float32 exponentials; issue: 1e-5 against float64.</summary>
     private const double LogprobTolerance = 1e-5;
@@ -17,14 +17,14 @@ public class RowSamplerTests
     [TestCase(3, 0b1000110)]
     [TestCase(4, 0b1000111)]
     [TestCase(5, 0b1111111)]
-    public void TopKKeepsTiesOfTheKth(int k, int kept) => Assert.That(Support(Conformance, new SamplingOptions { TopK = k }), Is.EqualTo(kept));
+    public void TopKKeepsTiesOfTheKth(int k, int kept) => Assert.That(Support(Published, new SamplingOptions { TopK = k }), Is.EqualTo(kept));
 
     [TestCase(1, 0b1111111)]
     [TestCase(0, 0b1000000)]
     [TestCase(.5, 0b1000000)]
     [TestCase(.6, 0b1000010)]
     [TestCase(.7, 0b1000110)]
-    public void TopPKeepsTheHeadWithinItsMass(double p, int kept) => Assert.That(Support(Conformance, new SamplingOptions { TopP = p }), Is.EqualTo(kept));
+    public void TopPKeepsTheHeadWithinItsMass(double p, int kept) => Assert.That(Support(Published, new SamplingOptions { TopP = p }), Is.EqualTo(kept));
 
     [Test]
     public void GreedyTakesTheFirstOfTheLargest()

@@ -54,7 +54,7 @@ public sealed record HackingBench(string Folder, int MendSteps, IReadOnlyList<st
         RunConfig config = Load(WithTraining, Set);
         RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(config.RewardTraining.Config);
         if (training.Data.FirstOrDefault(d => !File.Exists(d)) is not { } missing) return (config, training);
-        throw new BadDataException($"{missing} does not exist: 'rlhf bench hacking' replays labelled IMDb reviews and judges on those held out, and they are not part of the repository. Put the data set there, or name another file in {config.RewardTraining.Config}.");
+        throw new BadDataException($"{missing} does not exist: 'rlhf bench hacking' replays labelled IMDb reviews and judges on those held out, and they are not part of the repository. Put the data set there (data/README.md), or name another file in {config.RewardTraining.Config}.");
     }
 
     /// <param name="tell">What is being done.</param>
