@@ -53,6 +53,6 @@ internal sealed class TinyModel(ModelShape shape) : IModelWeights
         MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
     })
     {
-        Parameters = Stories260KWeights.Read(),
+        Parameters = StoriesFile.Read(),
     };
 }

@@ -50,7 +50,7 @@ public sealed class TestPolicies
         MaxPositions = 512, TiedHead = true, BosTokenId = 1, EosTokenIds = [2],
     })
     {
-        Parameters = Stories260KWeights.Read(),
+        Parameters = StoriesFile.Read(),
     };
 }
 

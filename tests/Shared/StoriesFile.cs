@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Rlhf.Tests;
 
 /// <summary>The weights of stories260K (see data/README.md), read by a reader of the tests' own: linear weights as [in, out], as the trainer keeps them.</summary>
-internal static class Stories260KWeights
+internal static class StoriesFile
 {
     /// <summary>Parameters by name; the test is skipped where the model is absent.</summary>
     public static Dictionary<string, float[]> Read()
