@@ -33,6 +33,19 @@ public sealed class SafetensorsTests
         Assert.That(reader.Metadata["format"], Is.EqualTo("pt"));
     }
 
+    /// <summary>More than one chunk of 262 144 numbers; from memory, through Fill, and hashed on the way: the same bytes.</summary>
+    [TestCase(SafetensorsType.F32)]
+    [TestCase(SafetensorsType.BF16)]
+    public void Numbers_that_lie_in_memory_are_written_as_filled_ones_are(SafetensorsType type)
+    {
+        using var folder = new TemporaryFolder();
+        float[] many = [.. Enumerable.Range(0, 600_001).Select(i => Awkward[i % Awkward.Length] + i)];
+        SafetensorsWriter.Write(folder.File("filled"), [Output("a", many), Output("z", Awkward)], type);
+        string hash = SafetensorsWriter.WriteHashed(folder.File("lying"), [SafetensorsOutput.Of("z", Awkward), SafetensorsOutput.Of("a", many)], type);
+        Assert.That(File.ReadAllBytes(folder.File("lying")), Is.EqualTo(File.ReadAllBytes(folder.File("filled"))));
+        Assert.That(hash, Is.EqualTo(Sha256.OfFile(folder.File("filled"))));
+    }
+
     [Test]
     public void Float16_rounds_as_the_cast_does()
     {

@@ -104,6 +104,7 @@ public sealed class MetricCatalogue
         .Add("time/export_seconds", "s", "wall-clock of re-export and gate", "–")
         .Add("time/checkpoint_seconds", "s", "wall-clock that the iteration spent on checkpoints: copying the weights and waiting for the write of the one before", "Above 3 % of the iteration: write to a faster disk.")
         .Add("time/checkpoint_write_seconds", "s", "wall-clock of writing the previous iteration's checkpoint, beside the iteration unless background_checkpoints is off", "Near time/iteration_seconds: the disk is too slow.")
+        .Add("time/checkpoint_processor_seconds", "s", "what of time/checkpoint_write_seconds a processor worked: at most this the iteration beside it lacked", "Above 3 % of time/iteration_seconds: larger iterations make checkpoints rarer.")
         .Add("time/checkpoint_share", "1", "time/checkpoint_seconds / time/iteration_seconds", "Above 0.03: as time/checkpoint_seconds.")
         .Add("time/generation_tokens_per_second", "tokens/s", "response tokens drawn / time/generation_seconds", "Falls as responses grow alike in length: nothing. Otherwise a busy machine.")
         .Add("time/optimization_tokens_per_second", "tokens/s", "prompt and response tokens trained on / time/optimization_seconds", "Falls: a busy machine or too many threads.")

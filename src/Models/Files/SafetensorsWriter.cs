@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Rlhf.Core;
@@ -16,6 +17,12 @@ public sealed record SafetensorsOutput(string Name, IReadOnlyList<long> Shape, T
 {
     /// <summary>How many numbers.</summary>
     public long Count => Shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>The numbers themselves where they lie in memory already: written from there, without <see cref="Fill"/>.</summary>
+    public ReadOnlyMemory<float> Values { get; private init; }
+
+    /// <summary>A flat tensor whose numbers lie in memory.</summary>
+    public static SafetensorsOutput Of(string name, float[] values) => new(name, [values.Length], values.CopyTo) { Values = values };
 }
 
 /// <summary>
@@ -24,6 +31,9 @@ public sealed record SafetensorsOutput(string Name, IReadOnlyList<long> Shape, T
 /// </summary>
 public static class SafetensorsWriter
 {
+    // What is hashed and what is written is still in the cache then.
+    private const int ChunkBytes = 1 << 20;
+
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes one file.</summary>
@@ -31,6 +41,20 @@ public static class SafetensorsWriter
     {
         SafetensorsOutput[] sorted = Sorted(tensors);
         WholeFile.Write(path, stream => WriteTo(stream, sorted, type));
+    }
+
+    /// <summary>Writes one file and gives its SHA-256, taken on the way.</summary>
+    public static string WriteHashed(string path, IEnumerable<SafetensorsOutput> tensors, SafetensorsType type)
+    {
+        SafetensorsOutput[] sorted = Sorted(tensors);
+        string sha256 = "";
+        WholeFile.Write(path, stream =>
+        {
+            using var hashing = new HashingStream(stream);
+            WriteTo(hashing, sorted, type);
+            sha256 = hashing.TakeSha256();
+        });
+        return sha256;
     }
 
     /// <summary>
@@ -105,17 +129,29 @@ public static class SafetensorsWriter
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
         stream.Write(length);
         stream.Write(header);
-        float[] numbers = new float[checked((int)tensors.Select(t => t.Count).DefaultIfEmpty(0).Max())];
-        byte[] bytes = new byte[1 << 20];
+        float[] numbers = new float[checked((int)tensors.Where(t => t.Values.IsEmpty).Select(t => t.Count).DefaultIfEmpty(0).Max())];
+        byte[] bytes = new byte[ChunkBytes];
         foreach (SafetensorsOutput tensor in tensors)
         {
-            Span<float> values = numbers.AsSpan(0, (int)tensor.Count);
-            tensor.Fill(values);
+            ReadOnlySpan<float> values = tensor.Values.Span;
+            if (tensor.Values.IsEmpty)
+            {
+                tensor.Fill(numbers.AsSpan(0, (int)tensor.Count));
+                values = numbers.AsSpan(0, (int)tensor.Count);
+            }
+
             for (int done = 0, count; done < values.Length; done += count)
             {
-                count = Math.Min(bytes.Length / type.Size(), values.Length - done);
+                count = Math.Min(ChunkBytes / type.Size(), values.Length - done);
+                ReadOnlySpan<float> part = values.Slice(done, count);
+                if (type == SafetensorsType.F32 && BitConverter.IsLittleEndian)
+                {
+                    stream.Write(MemoryMarshal.AsBytes(part)); // as they lie
+                    continue;
+                }
+
                 Span<byte> stored = bytes.AsSpan(0, count * type.Size());
-                FloatConversion.FromSingle(values.Slice(done, count), type, stored);
+                FloatConversion.FromSingle(part, type, stored);
                 stream.Write(stored);
             }
         }

@@ -46,8 +46,7 @@ public sealed class PolicySnapshot
     public void Write(string folder, Action<WholeFolder>? more = null)
     {
         using var whole = new WholeFolder(folder);
-        SafetensorsWriter.Write(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.Length], t.Value.CopyTo)), SafetensorsType.F32);
-        string hash = Sha256.OfFile(whole.FilePath(Weights));
+        string hash = SafetensorsWriter.WriteHashed(whole.FilePath(Weights), _tensors.Select(t => SafetensorsOutput.Of(t.Key, t.Value)), SafetensorsType.F32);
         WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(_state with { Sha256 = hash }, Json) + "\n");
         more?.Invoke(whole);
         FolderSeal.Write(whole.PartialPath, new Dictionary<string, string> { [Weights] = hash });

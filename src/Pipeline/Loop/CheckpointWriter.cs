@@ -11,6 +11,9 @@ public sealed class CheckpointWriter : IDisposable
     /// <summary>Wall-clock seconds that the last finished write took.</summary>
     public double Seconds { get; private set; }
 
+    /// <summary>Processor seconds of it: what the work beside it may have lacked.</summary>
+    public double ProcessorSeconds { get; private set; }
+
     /// <summary>Begins a write after the one before has ended.</summary>
     /// <exception cref="RlhfException">The write before failed.</exception>
     public void Start(Action write)
@@ -20,8 +23,9 @@ public sealed class CheckpointWriter : IDisposable
             () =>
             {
                 long started = Stopwatch.GetTimestamp();
+                double worked = ThreadTime.ProcessorSeconds;
                 write();
-                Seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+                (Seconds, ProcessorSeconds) = (Stopwatch.GetElapsedTime(started).TotalSeconds, ThreadTime.ProcessorSeconds - worked);
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }

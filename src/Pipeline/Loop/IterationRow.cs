@@ -27,11 +27,13 @@ internal static class IterationRow
     /// <param name="row">Gets them.</param>
     /// <param name="checkpointSeconds">Waiting for the checkpoint before, and copying for this one.</param>
     /// <param name="writeSeconds">What writing the one before took beside the iteration.</param>
+    /// <param name="writeProcessorSeconds">What of it a processor worked.</param>
     /// <param name="seconds">Of the iteration.</param>
-    public static void AddEnd(Dictionary<string, double> row, double checkpointSeconds, double writeSeconds, double seconds)
+    public static void AddEnd(Dictionary<string, double> row, double checkpointSeconds, double writeSeconds, double writeProcessorSeconds, double seconds)
     {
         row["time/checkpoint_seconds"] = checkpointSeconds;
         row["time/checkpoint_write_seconds"] = writeSeconds;
+        row["time/checkpoint_processor_seconds"] = writeProcessorSeconds;
         row["time/iteration_seconds"] = seconds;
         row["time/checkpoint_share"] = checkpointSeconds / seconds;
         using var process = Process.GetCurrentProcess();

@@ -45,7 +45,7 @@ internal sealed class IterationWork(RunConfig config, RunDirectory run, RunStage
         place.Enter(i, RunPlace.Checkpoint, "while its checkpoint was taken");
         checkpoints.Take(stages.Session);
         long end = Stopwatch.GetTimestamp();
-        IterationRow.AddEnd(row, Seconds(checkpoint, end), checkpoints.WriteSeconds, Seconds(started, end));
+        IterationRow.AddEnd(row, Seconds(checkpoint, end), checkpoints.WriteSeconds, checkpoints.WriteProcessorSeconds, Seconds(started, end));
         _keeper = null;
         return row;
     }

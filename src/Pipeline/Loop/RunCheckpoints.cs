@@ -12,6 +12,9 @@ internal sealed class RunCheckpoints(RunConfig config, RunDirectory run) : IDisp
     /// <summary>Wall-clock seconds that the last finished write took.</summary>
     public double WriteSeconds => _writer.Seconds;
 
+    /// <summary>Processor seconds of it.</summary>
+    public double WriteProcessorSeconds => _writer.ProcessorSeconds;
+
     /// <summary>Copies what the iteration's checkpoint will hold, once the one before is written.</summary>
     public void Take(PolicySession session)
     {
