@@ -12,6 +12,7 @@ namespace Rlhf.Generation.GenAi;
 public static class GenAiDescription
 {
     private const string ConfigName = "genai_config.json";
+    private const int MostEnds = 1 << 16;
     private const double MostTokens = 1 << 24, MostLayers = 1024, MostHeads = 4096, MostWidth = 1 << 20, MostThreads = 1024, MostNumber = 1e6;
 
     private static readonly HashSet<string> Objects =
@@ -120,7 +121,7 @@ public static class GenAiDescription
     private static string? Token(JsonElement value) => Whole(-1, MostTokens)(value);
 
     private static string? Tokens(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is > 0 and <= 256 && value.EnumerateArray().All(v => Token(v) is null) ? null : Token(value) is null ? null : "a token id, or a list of them";
+        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() is > 0 and <= MostEnds && value.EnumerateArray().All(v => Token(v) is null) ? null : Token(value) is null ? null : $"a token id, or a list of at most {MostEnds} of them";
 
     private static Func<JsonElement, string?> Whole(double least, double most) => value =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most && number == Math.Floor(number)
@@ -138,7 +139,8 @@ public static class GenAiDescription
 
     private static string Excerpt(JsonElement value)
     {
-        string text = value.GetRawText();
+        string raw = value.GetRawText();
+        string text = string.Join(" ", raw[..Math.Min(raw.Length, 1000)].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)); // a list may take a line each
         return text.Length <= 80 ? text : text[..80] + "…";
     }
 }

@@ -118,6 +118,16 @@ public sealed class PolicyFolderTests
         Assert.That(() => GenAiDescription.Check(_folder), Throws.Nothing);
     }
 
+    /// <summary>A model may end on many tokens: line ends, tags, whatever its maker chose.</summary>
+    [Test]
+    public void ManyEndsPassAndAWrongOneDoesNot()
+    {
+        Edit(model => model["eos_token_id"] = new JsonArray([.. Enumerable.Range(2, 640).Select(id => JsonValue.Create(id))]));
+        Assert.That(() => GenAiDescription.Check(_folder), Throws.Nothing);
+        Edit(model => model["eos_token_id"] = new JsonArray(2, 3, -7));
+        Assert.That(() => GenAiDescription.Check(_folder), Throws.TypeOf<BadModelException>().With.Message.Contains("model.eos_token_id is [2,3,-7]; it must be a token id, or a list of at most 65536 of them"));
+    }
+
     private static void Merge(JsonNode into, JsonNode more)
     {
         foreach ((string name, JsonNode? value) in more.AsObject())
