@@ -45,20 +45,20 @@ public static class BenchSoak
     }
 
     /// <summary>
-    /// What checkpoints cost at most: the time that iterations waited for the one before and copied their own, and all the processor time of writing, as if the work beside
-    /// it lacked every bit of that on all its threads. While the writer waits for the disk nobody else does; with that time the share is told too. The first iteration has none to write.
+    /// What checkpoints cost: the time that iterations waited for the one before and copied their own. Two bounds from above are told beside it: with all the processor time of
+    /// writing, as if the work beside it lacked every bit of that on all its threads, and with all the time that the writer was at work. The first iteration has none to write.
     /// </summary>
     public static IReadOnlyList<SoakNumber> JudgeCheckpoints(IReadOnlyList<MetricRow> rows)
     {
         if (rows.Count < 2) throw new ConfigurationException("A share of checkpoints needs at least two iterations: the first has none to write.");
         double Sum(string name) => rows.Skip(1).Sum(r => r.Values[name]);
-        double all = Sum("time/iteration_seconds"), waited = Sum("time/checkpoint_seconds"), share = (waited + Sum("time/checkpoint_processor_seconds")) / all;
+        double all = Sum("time/iteration_seconds"), waited = Sum("time/checkpoint_seconds");
         static string Percent(double part) => part.ToString("0.00 %", CultureInfo.InvariantCulture);
         return
         [
-            new($"checkpoints of the demo: waiting and copying, in {rows.Count - 1} iterations", Percent(waited / all), "", true),
-            new("… and all processor time of writing beside the next iteration", Percent(share), $"at most {MostForCheckpoints:0 %}", share <= MostForCheckpoints),
-            new("waiting, copying and the clock on the wall while the writer was at work, the disk's time included", Percent((waited + Sum("time/checkpoint_write_seconds")) / all), "", true),
+            new($"checkpoints of the demo: waiting and copying, in {rows.Count - 1} iterations", Percent(waited / all), $"at most {MostForCheckpoints:0 %}", waited / all <= MostForCheckpoints),
+            new("… at most: and all processor time of writing beside the next iteration", Percent((waited + Sum("time/checkpoint_processor_seconds")) / all), "", true),
+            new("… at most: and all the time that the writer was at work, the disk's included", Percent((waited + Sum("time/checkpoint_write_seconds")) / all), "", true),
         ];
     }
 
