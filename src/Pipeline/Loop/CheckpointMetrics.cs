@@ -13,12 +13,14 @@ public static class CheckpointMetrics
 
     /// <summary>Writes them into a checkpoint that is being made.</summary>
     /// <param name="checkpoint">Its folder.</param>
-    /// <param name="rows">Of the iterations from 1 to the checkpoint's.</param>
-    public static void Write(WholeFolder checkpoint, IEnumerable<MetricRow> rows) => WholeFile.Write(checkpoint.FilePath(FileName), stream =>
+    /// <param name="lines">The <see cref="Line"/> of each iteration from 1 to the checkpoint's.</param>
+    public static void Write(WholeFolder checkpoint, IEnumerable<byte[]> lines) => WholeFile.Write(checkpoint.FilePath(FileName), stream =>
     {
-        // Line by line: a text of all rows would be a larger piece of garbage with each iteration.
-        foreach (MetricRow row in rows) stream.Write(Encoding.UTF8.GetBytes(MetricsFile.LineWithoutTimes(row) + "\n"));
+        foreach (byte[] line in lines) stream.Write(line);
     });
+
+    /// <summary>A row as it is written.</summary>
+    public static byte[] Line(MetricRow row) => Encoding.UTF8.GetBytes(MetricsFile.LineWithoutTimes(row) + "\n");
 
     /// <summary>The rows up to a whole checkpoint: as metrics.jsonl has them, times included, where it agrees with the checkpoint; otherwise as the checkpoint has them.</summary>
     /// <param name="checkpoint">Its folder.</param>
