@@ -187,6 +187,6 @@ internal static class TokenizerSchema
     private static BadModelException Bad(string file, string at, string expected, JsonElement found)
     {
         string text = found.GetRawText();
-        return new BadModelException($"{file}: {at} must be {expected}; found {(text.Length > 60 ? text[..60] + "…" : text)}. The tokenizer is damaged or of a kind that is not known; copy it again from where the model was trained.");
+        return new BadModelException($"{file}: {at} must be {expected}; found {Excerpt.Of(text)}. The tokenizer is damaged or of a kind that is not known; copy it again from where the model was trained.");
     }
 }

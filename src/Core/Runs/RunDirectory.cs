@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Rlhf.Core;
 
 /// <summary>Where the files of one iteration are.</summary>
@@ -154,13 +152,13 @@ public sealed class RunDirectory : IDisposable
     }
 
     /// <summary>The paths of one iteration, from 1: <c>iterations/0007</c>.</summary>
-    public IterationPaths Iteration(int iteration) => new(Path.Combine(IterationsFolder, Number(iteration)));
+    public IterationPaths Iteration(int iteration) => new(NumberedFolders.At(IterationsFolder, iteration));
 
     /// <summary>The folder of the checkpoint taken after an iteration: <c>checkpoints/0007</c>.</summary>
-    public string Checkpoint(int iteration) => Path.Combine(CheckpointsFolder, Number(iteration));
+    public string Checkpoint(int iteration) => NumberedFolders.At(CheckpointsFolder, iteration);
 
     /// <summary>What an interrupted iteration had finished: <c>unfinished/0007</c>.</summary>
-    public string Unfinished(int iteration) => Path.Combine(UnfinishedFolder, Number(iteration));
+    public string Unfinished(int iteration) => NumberedFolders.At(UnfinishedFolder, iteration);
 
     /// <summary>The manifest as it was written.</summary>
     /// <exception cref="BadDataException">It is missing or damaged.</exception>
@@ -217,7 +215,7 @@ public sealed class RunDirectory : IDisposable
         foreach (string folder in Folders(IterationsFolder))
         {
             // Iteration 0 holds only the policy that the run began with.
-            if (Path.GetFileName(folder) != Number(0)) items.Add(InspectFolder(folder));
+            if (folder != Iteration(0).Folder) items.Add(InspectFolder(folder));
             IterationPaths paths = new(folder);
             items.AddRange(new[] { paths.Policy, paths.Reward, paths.RewardWeights }.Where(FolderSeal.Exists).Select(InspectFolder));
         }
@@ -275,15 +273,7 @@ public sealed class RunDirectory : IDisposable
         }
     }
 
-    private static List<int> Sealed(string parent)
-    {
-        if (!Directory.Exists(parent)) return [];
-        return [.. Directory.EnumerateDirectories(parent)
-            .Where(FolderSeal.Exists)
-            .Select(f => int.TryParse(Path.GetFileName(f), NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : -1)
-            .Where(n => n >= 0)
-            .Order()];
-    }
+    private static int[] Sealed(string parent) => [.. NumberedFolders.Whole(parent).Where(n => FolderSeal.Exists(NumberedFolders.At(parent, n)))];
 
     private static void RequireRun(string path)
     {
@@ -291,6 +281,4 @@ public sealed class RunDirectory : IDisposable
         string remedy = Remains(path) is { Length: > 0 } remains ? $"It has {remains}: if these are a run's, put its manifest.json back." : "Give the folder that 'rlhf run' named when it began.";
         throw new BadDataException($"'{path}' is not a run directory: it has no manifest.json. {remedy}");
     }
-
-    private static string Number(int iteration) => iteration.ToString("0000", CultureInfo.InvariantCulture);
 }

@@ -91,7 +91,7 @@ public static class GenAiDescription
 
     private static void Check(JsonElement element, string path, string config)
     {
-        if (element.ValueKind != JsonValueKind.Object) throw new BadModelException($"{config}: {(path.Length == 0 ? "the whole" : path)} is {Excerpt(element)}; it must be an object. Export the model again.");
+        if (element.ValueKind != JsonValueKind.Object) throw new BadModelException($"{config}: {(path.Length == 0 ? "the whole" : path)} is {Shown(element)}; it must be an object. Export the model again.");
         foreach (JsonProperty property in element.EnumerateObject())
         {
             string name = path.Length == 0 ? property.Name : $"{path}.{property.Name}";
@@ -106,7 +106,7 @@ public static class GenAiDescription
             }
             else if (problem(property.Value) is { } expected)
             {
-                throw new BadModelException($"{config}: {name} is {Excerpt(property.Value)}; it must be {expected}. Export the model again.");
+                throw new BadModelException($"{config}: {name} is {Shown(property.Value)}; it must be {expected}. Export the model again.");
             }
         }
     }
@@ -137,10 +137,6 @@ public static class GenAiDescription
         return known ? null : $"a list of providers ({string.Join(", ", Providers)}) without other options than {string.Join(" and ", ProviderOptions)} (\"0\" or \"1\")";
     }
 
-    private static string Excerpt(JsonElement value)
-    {
-        string raw = value.GetRawText();
-        string text = string.Join(" ", raw[..Math.Min(raw.Length, 1000)].Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)); // a list may take a line each
-        return text.Length <= 80 ? text : text[..80] + "…";
-    }
+    // On one line: a list may take a line each.
+    private static string Shown(JsonElement value) => Excerpt.Of(string.Join(" ", Excerpt.Of(value.GetRawText(), 1000).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), 80);
 }

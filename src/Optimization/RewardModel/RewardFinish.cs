@@ -14,7 +14,6 @@ public static class RewardFinish
     public static (double Mean, double Deviation) Standardise(RewardModelConfig config, List<RewardExample> training, List<RewardExample> heldOut)
     {
         if (!config.NormalizeLabels) return (0, 1);
-        if (config.Objective is not (RewardObjective.Regression or RewardObjective.Huber)) throw new ConfigurationException($"normalize_labels: {config.Objective} has no scores to normalise; leave it out.");
         double mean = training.Average(e => e.Label), deviation = Math.Sqrt(training.Average(e => (e.Label - mean) * (e.Label - mean)));
         if (!(deviation > 0)) throw new BadDataException($"normalize_labels: every score is {mean}; there is nothing to learn.");
         foreach (List<RewardExample> examples in (List<RewardExample>[])[training, heldOut])

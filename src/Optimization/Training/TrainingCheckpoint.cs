@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Rlhf.Core;
@@ -22,7 +21,7 @@ public sealed record TrainingPosition(long Done, double Loss, long Tokens, doubl
 /// </summary>
 public sealed class TrainingCheckpoint
 {
-    private const string Weights = "weights.safetensors", StateFile = "state.json", ConfigFile = "config.yaml";
+    private const string Weights = "weights.safetensors", StateFile = "state.json", ConfigFile = "config.yaml", StepFormat = "000000";
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
@@ -96,7 +95,7 @@ public sealed class TrainingCheckpoint
             whole.Complete();
         }
 
-        foreach (long old in Steps().SkipLast(2)) WholeFolder.Remove(At(old));
+        foreach (int old in Steps().SkipLast(2)) WholeFolder.Remove(At(old));
     }
 
     /// <summary>Puts the newest whole checkpoint into everything that is tracked, and says which were damaged; null where the training was not begun.</summary>
@@ -104,9 +103,8 @@ public sealed class TrainingCheckpoint
     /// <exception cref="BadDataException">An input has changed since, or every checkpoint is damaged.</exception>
     public TrainingPosition? Read()
     {
-        long[] steps = [.. Steps()];
         string? damage = null;
-        foreach (long step in steps.Reverse())
+        foreach (int step in Steps().Reverse())
         {
             IReadOnlyList<string> broken = FolderSeal.Problems(At(step));
             string? problem = broken.Count > 0 ? broken[0] : null;
@@ -177,12 +175,10 @@ public sealed class TrainingCheckpoint
         }
     }
 
-    private string At(long step) => Path.Combine(Folder, step.ToString("000000", CultureInfo.InvariantCulture));
+    private string At(long step) => NumberedFolders.At(Folder, step, StepFormat);
 
     // Of folders with final names: ascending.
-    private IEnumerable<long> Steps() => !Directory.Exists(Folder)
-        ? []
-        : Directory.GetDirectories(Folder).Select(f => long.TryParse(Path.GetFileName(f), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : -1).Where(step => step >= 0).Order();
+    private IEnumerable<int> Steps() => NumberedFolders.Whole(Folder, StepFormat);
 
     private static string FolderOf(string name, string output) => Path.Combine(output, $"{name}.checkpoint");
 

@@ -17,7 +17,7 @@ public sealed record ResumePoint(int Iteration, IReadOnlyList<MetricRow> Rows, b
     public static ResumePoint Find(RunDirectory run, RunConfig config, bool restart)
     {
         IReadOnlyList<MetricRow> measured = MetricsFile.ReadUndamaged(run.MetricsPath, out string? badLine);
-        int[] checkpoints = [.. Retention.Whole(run.CheckpointsFolder)];
+        int[] checkpoints = [.. NumberedFolders.Whole(run.CheckpointsFolder)];
         string? firstDamage = null;
         foreach (int k in checkpoints.Reverse())
         {
@@ -78,15 +78,15 @@ public sealed record ResumePoint(int Iteration, IReadOnlyList<MetricRow> Rows, b
             {
                 bool partial = folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal);
                 if (partial) FileErrors.Writing(folder, () => Directory.Delete(folder, recursive: true));
-                else if (root == run.IterationsFolder && Retention.Number(folder) == iteration + 1) RemoveUnlisted(folder, UnfinishedWork.Open(run.Unfinished(iteration + 1), folder));
-                else if (Retention.Number(folder) > iteration) WholeFolder.Remove(folder);
+                else if (root == run.IterationsFolder && NumberedFolders.NumberOf(folder) == iteration + 1) RemoveUnlisted(folder, UnfinishedWork.Open(run.Unfinished(iteration + 1), folder));
+                else if (NumberedFolders.NumberOf(folder) > iteration) WholeFolder.Remove(folder);
             }
         }
 
         if (!Directory.Exists(run.UnfinishedFolder)) return;
         foreach (string folder in Directory.GetDirectories(run.UnfinishedFolder))
         {
-            int number = Retention.Number(folder);
+            int number = NumberedFolders.NumberOf(folder);
             if (number >= 0 && (number != iteration + 1 || folder.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal))) WholeFolder.Remove(run.Unfinished(number));
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Rlhf.Core;
 
 namespace Rlhf.Pipeline;
@@ -36,7 +35,7 @@ public static class Retention
     {
         if (config.KeepCheckpoints == 0) return;
         int? best = Best(rows.Where(r => r.Iteration <= finished), config.KeepBest);
-        foreach (int i in Numbers(run.CheckpointsFolder).Concat(Numbers(run.IterationsFolder)).Distinct())
+        foreach (int i in NumberedFolders.In(run.CheckpointsFolder).Concat(NumberedFolders.In(run.IterationsFolder)).Distinct())
         {
             // Iteration 0 holds the policy that the run began with: the reference of every iteration.
             if (i < 1 || i > finished || Keeps(i, finished, best, config.KeepCheckpoints)) continue;
@@ -45,22 +44,5 @@ public static class Retention
         }
 
         RewardHistory.Prune(run, rows, Enumerable.Range(1, finished).Where(i => Keeps(i, finished, best, config.KeepCheckpoints)), finished);
-    }
-
-    /// <summary>Numbers of the folders in a folder, ascending; what a killed removal left (<c>0007.partial</c>) counts too.</summary>
-    internal static int[] Numbers(string parent)
-    {
-        if (!Directory.Exists(parent)) return [];
-        return [.. Directory.GetDirectories(parent).Select(Number).Where(n => n >= 0).Distinct().Order()];
-    }
-
-    /// <summary>Numbers of the folders that have their final names, ascending.</summary>
-    internal static IEnumerable<int> Whole(string parent) => Numbers(parent).Where(n => Directory.Exists(Path.Combine(parent, n.ToString("0000", CultureInfo.InvariantCulture))));
-
-    internal static int Number(string folder)
-    {
-        string name = Path.GetFileName(folder);
-        if (name.EndsWith(WholeFile.PartialSuffix, StringComparison.Ordinal)) name = name[..^WholeFile.PartialSuffix.Length];
-        return int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : -1;
     }
 }

@@ -50,7 +50,7 @@ public sealed class RunInspection
     }
 
     // Of "iterations/0007", not of a folder inside it; -1 for all else.
-    private static int Iteration(string path, string parent) => Path.GetDirectoryName(path) == parent ? Retention.Number(path) : -1;
+    private static int Iteration(string path, string parent) => Path.GetDirectoryName(path) == parent ? NumberedFolders.NumberOf(path) : -1;
 
     private void Look(RunConfig[] configs)
     {
@@ -65,14 +65,14 @@ public sealed class RunInspection
         foreach (int i in Kept(configs, rows, safe, isDone)) ExpectCheckpoint(config, rows, i);
         if (last > 0) ExpectBeginnings(config);
         if (isDone) ExpectEnd(config, rows);
-        foreach (int i in Retention.Whole(_run.CheckpointsFolder)) Expect(_run.Checkpoint(i)); // numbered, but without a seal
+        foreach (int i in NumberedFolders.Whole(_run.CheckpointsFolder)) Expect(_run.Checkpoint(i)); // numbered, but without a seal
     }
 
     // As metrics.jsonl has them, or the newest whole checkpoint where that knows better.
     private IReadOnlyList<MetricRow> Rows(out int newest)
     {
         IReadOnlyList<MetricRow> measured = MetricsFile.ReadUndamaged(_run.MetricsPath, out _);
-        int[] checkpoints = [.. Retention.Whole(_run.CheckpointsFolder)];
+        int[] checkpoints = [.. NumberedFolders.Whole(_run.CheckpointsFolder)];
         newest = checkpoints.Append(0).Max();
         if (!File.Exists(_run.MetricsPath) && newest > 0) Damaged("metrics.jsonl", $"{_run.MetricsPath}: missing.");
         foreach (int k in checkpoints.Reverse())

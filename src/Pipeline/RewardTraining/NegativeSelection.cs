@@ -13,7 +13,7 @@ internal sealed class NegativeSelection(RewardTrainingConfig section, RunDirecto
     /// <param name="rows">Its scored responses.</param>
     public List<Negative> Of(int iteration, IReadOnlyList<ScoredRollout> rows)
     {
-        ScoredRollout[] judged = [.. rows.Where(r => r.Rollout.ResponseTokens.Length > 0 && r.Rollout.Response.Length > 0 && r.Scores.ReferenceLogprobs is not null && r.Scores.Rewards.ContainsKey(section.Reward))];
+        ScoredRollout[] judged = [.. rows.Where(IsJudged)];
         double[] rewards = [.. judged.Select(r => r.Scores.Rewards[section.Reward])], logProbs = [.. judged.Select(Mean)];
         double limit = section.BottomOf == LikelihoodBaseline.Iteration ? AdversarialSelection.Limit(logProbs, section.BottomShare) : LimitOfFirst(iteration, logProbs);
         return
@@ -29,9 +29,11 @@ internal sealed class NegativeSelection(RewardTrainingConfig section, RunDirecto
         if (!double.IsNaN(_limit)) return _limit;
         double[] first = iteration == 1
             ? logProbs
-            : [.. ScoredFile.Read(Path.Combine(run.Iteration(1).Folder, "scored*.parquet")).Where(r => r.Scores.ReferenceLogprobs is { Length: > 0 } && r.Rollout.Response.Length > 0 && r.Scores.Rewards.ContainsKey(section.Reward)).Select(Mean)];
+            : [.. ScoredFile.Read(Path.Combine(run.Iteration(1).Folder, "scored*.parquet")).Where(IsJudged).Select(Mean)];
         return _limit = AdversarialSelection.Limit(first, section.BottomShare);
     }
+
+    private bool IsJudged(ScoredRollout row) => row.Scores.ReferenceLogprobs is { Length: > 0 } && row.Rollout.Response.Length > 0 && row.Scores.Rewards.ContainsKey(section.Reward);
 
     private static double Mean(ScoredRollout row) => row.Scores.ReferenceLogprobs!.Average(p => (double)p);
 }

@@ -26,9 +26,3 @@ internal sealed class RuleReward(RewardSourceConfig config, IRewardRule rule)
         return result;
     }
 }
-
-/// <summary>The beginning of a text, for messages.</summary>
-internal static class Excerpt
-{
-    public static string Of(string text) => text.Length <= 60 ? text : text[..57] + "…";
-}

@@ -51,7 +51,7 @@ internal sealed class GenAITokenizer : IDisposable
             Check(OrtxApi.GetTokens(tokens, 0, out uint* items, out nuint length), "encode");
             int[] ids = new ReadOnlySpan<int>(items, checked((int)length)).ToArray();
             if (ids.AsSpan().IndexOfAnyExceptInRange(0, int.MaxValue) is >= 0 and int at)
-                throw new BadModelException($"{_folder}: the tokenizer gives no id for a part of '{(text.Length > 40 ? text[..40] + "…" : text)}' (token {at}); its vocabulary lacks a piece that its merges or bytes need. Copy the tokenizer again from where the model was trained.");
+                throw new BadModelException($"{_folder}: the tokenizer gives no id for a part of '{Excerpt.Of(text, 40)}' (token {at}); its vocabulary lacks a piece that its merges or bytes need. Copy the tokenizer again from where the model was trained.");
             return ids;
         }
         finally

@@ -153,7 +153,7 @@ public sealed class DataReader : IDisposable
                     $"SELECT CAST(r AS VARCHAR), CAST(v AS VARCHAR) FROM (SELECT row_number() OVER () AS r, {Sql.Name(column.Name)} AS v, {cast} AS t FROM {_plan.Table}) "
                     + "WHERE v IS NOT NULL AND t IS NULL LIMIT 1", 2);
                 if (row.Count == 0) continue;
-                string value = row[0][1] is { Length: > 60 } v ? v[..60] + "…" : row[0][1] ?? "";
+                string value = Excerpt.Of(row[0][1] ?? "");
                 return new BadDataException(
                     $"{_source.Name}, row {row[0][0]}: column '{column.Name}' holds {Quoted(value)}, which is no {Sql.Type(column.Type)}. Correct the row or name another column.", e);
             }

@@ -66,7 +66,7 @@ public static class BenchDisk
         string name = $"disk of {bytes / 1024} KiB", outcome;
         if (Directory.Exists(run))
         {
-            int safe, checkpoints = Retention.Numbers(Path.Combine(run, "checkpoints")).Length;
+            int safe, checkpoints = NumberedFolders.In(Path.Combine(run, "checkpoints")).Length;
             using (RunDirectory directory = RunDirectory.OpenForReading(run)) safe = directory.FinishedCheckpoints().DefaultIfEmpty(0).Max();
             Require(error.Contains($" {safe} of ", StringComparison.Ordinal), $"the error does not say that {safe} iterations are safe: {ended.Error}");
             outcome = $"exit 3 with {checkpoints} checkpoints; resumed to the same bytes";

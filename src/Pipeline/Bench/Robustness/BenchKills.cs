@@ -112,7 +112,7 @@ public static class BenchKills
     // A kill may have come so late that its iteration was finished all the same: then the next one is aimed at.
     private static KillTarget Aim(KillTarget target, string run, int iterations)
     {
-        int finished = Retention.Numbers(Path.Combine(run, "checkpoints")).Where(n => FolderSeal.Exists(Path.Combine(run, "checkpoints", $"{n:0000}"))).DefaultIfEmpty(0).Max();
+        int finished = NumberedFolders.In(Path.Combine(run, "checkpoints")).Where(n => FolderSeal.Exists(Path.Combine(run, "checkpoints", $"{n:0000}"))).DefaultIfEmpty(0).Max();
         if (finished >= iterations && target.Stage != KillPlan.Start) return target with { Stage = KillPlan.End, Iteration = iterations };
         return finished >= target.Iteration ? target with { Iteration = Math.Min(iterations, finished + 1) } : target;
     }
@@ -139,7 +139,7 @@ public static class BenchKills
         IReadOnlyList<StageSeen> seen = watch.Stages;
         StageSeen at = seen.Count > 0 ? seen[^1] : reached;
         string ended = End(process, signal);
-        return new KillDone(number, at.Iteration, KillPlan.Stages[at.Stage], signal, into, Retention.Numbers(Path.Combine(run, "checkpoints")).Length, ended);
+        return new KillDone(number, at.Iteration, KillPlan.Stages[at.Stage], signal, into, NumberedFolders.In(Path.Combine(run, "checkpoints")).Length, ended);
     }
 
     private static string End(RunProcess process, string signal)
