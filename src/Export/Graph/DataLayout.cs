@@ -29,7 +29,7 @@ internal sealed class DataLayout
     public void Write(string path, WeightMap map, IModelWeights weights)
     {
         float[] buffer = new float[map.Entries.Max(entry => entry.Count)];
-        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
+        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
         foreach (WeightEntry entry in map.Entries)
         {
             Memory<float> values = buffer.AsMemory(0, entry.Count);

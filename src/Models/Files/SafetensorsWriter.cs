@@ -130,7 +130,8 @@ public static class SafetensorsWriter
         stream.Write(length);
         stream.Write(header);
         float[] numbers = new float[checked((int)tensors.Where(t => t.Values.IsEmpty).Select(t => t.Count).DefaultIfEmpty(0).Max())];
-        byte[] bytes = new byte[ChunkBytes];
+        bool asTheyLie = type == SafetensorsType.F32 && BitConverter.IsLittleEndian;
+        byte[] bytes = asTheyLie ? [] : new byte[ChunkBytes];
         foreach (SafetensorsOutput tensor in tensors)
         {
             ReadOnlySpan<float> values = tensor.Values.Span;
@@ -144,9 +145,9 @@ public static class SafetensorsWriter
             {
                 count = Math.Min(ChunkBytes / type.Size(), values.Length - done);
                 ReadOnlySpan<float> part = values.Slice(done, count);
-                if (type == SafetensorsType.F32 && BitConverter.IsLittleEndian)
+                if (asTheyLie)
                 {
-                    stream.Write(MemoryMarshal.AsBytes(part)); // as they lie
+                    stream.Write(MemoryMarshal.AsBytes(part));
                     continue;
                 }
 
