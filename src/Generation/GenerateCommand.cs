@@ -40,7 +40,7 @@ public static class GenerateCommand
         Option<string> device = new("--device") { Description = "cuda: weights and cache on the device, tokens drawn there.", HelpName = "cpu|cuda", DefaultValueFactory = _ => "cpu" };
         device.AcceptOnlyFromAmong("cpu", "cuda");
         Option<int> threads = new("--threads") { Description = "Threads of the engine; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
-        Option<string> shard = new("--shard") { Description = "Answer only every n-th prompt, from the i-th on, i from 0; for array jobs.", HelpName = "i/n", DefaultValueFactory = _ => "0/1" };
+        Option<string> shard = new("--shard") { Description = "Answer only every n-th prompt, from the i-th on, i from 0; for array jobs.", HelpName = "i/n" };
 
         RootCommand command = new("Draws responses of an exported policy to a file of prompts.")
         {
@@ -58,7 +58,6 @@ public static class GenerateCommand
             T Choose<T>(Option<T> option, Func<GenerationConfig, T>? configured = null) =>
                 from is not null && configured is not null && !Given(parsed, option) ? configured(from) : parsed.GetValue(option)!;
 
-            (int shardNumber, int shards) = Shard(parsed.GetValue(shard)!);
             GenerationJob job = new()
             {
                 Policy = policyFolder,
@@ -68,8 +67,7 @@ public static class GenerateCommand
                 Engine = Choose(engine, c => c.Engine),
                 Device = parsed.GetValue(device)!,
                 Threads = Given(parsed, threads) || run is null ? parsed.GetValue(threads) : run.Threads,
-                Shard = shardNumber,
-                Shards = shards,
+                Shard = parsed.GetValue(shard) is { } named ? Shard.Parse(named) : null,
                 Sampling = new SamplingOptions
                 {
                     SamplesPerPrompt = Choose(samples, c => c.SamplesPerPrompt),
@@ -115,8 +113,8 @@ public static class GenerateCommand
 
         // The whole file is read once before any work, so that a bad last row is not found hours later.
         long rows = PromptFile.Read(job.Prompts, job.PromptColumn).LongCount();
-        long prompts = (rows - job.Shard + job.Shards - 1) / job.Shards;
-        if (prompts == 0) throw new BadDataException($"{job.Prompts} has {rows} prompts; shard {job.Shard}/{job.Shards} gets none of them. Use at most {rows} shards.");
+        long prompts = job.Shard?.CountTaken(rows) ?? rows;
+        if (prompts == 0) throw new BadDataException($"{job.Prompts} has {rows} prompts; shard {job.Shard} gets none of them. Use at most {rows} shards.");
         using GenerationStage stage = GenerationStage.Open(job.Policy, job.Engine, job.Threads, job.Device);
         if (dryRun)
         {
@@ -144,16 +142,4 @@ public static class GenerateCommand
     }
 
     private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
-
-    private static (int Part, int Parts) Shard(string text)
-    {
-        string[] numbers = text.Split('/');
-        if (numbers.Length == 2 && int.TryParse(numbers[0], NumberStyles.None, CultureInfo.InvariantCulture, out int part)
-            && int.TryParse(numbers[1], NumberStyles.None, CultureInfo.InvariantCulture, out int parts) && part < parts)
-        {
-            return (part, parts);
-        }
-
-        throw new ConfigurationException($"--shard is '{text}'; it must be i/n with i from 0 to n − 1, for example 0/4.");
-    }
 }

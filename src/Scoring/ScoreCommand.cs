@@ -31,7 +31,7 @@ public static class ScoreCommand
         var threads = new Option<int>("--threads") { Description = "Threads of ONNX Runtime; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var outside = new OutsideRewardOptions();
         var windowRows = new Option<int>("--window-rows") { Description = "Rows sorted by length together; a stopped run goes on after the last finished window.", HelpName = "N", DefaultValueFactory = _ => ScoringStage.WindowRows };
-        var shard = new Option<string>("--shard") { Description = "Scores and writes only part i of n (i from 0): contiguous, disjoint, together the whole. For array jobs; give each part an output of its own.", HelpName = "i/n", DefaultValueFactory = _ => "" };
+        var shard = new Option<string>("--shard") { Description = "Scores and writes only part i of n (i from 0): contiguous, disjoint, together the whole. For array jobs; give each part an output of its own.", HelpName = "i/n" };
         var transform = new Option<string>("--transform") { Description = "What is done to a reward model's output: none, sigmoid (P of a binary model), log_sigmoid.", DefaultValueFactory = _ => "none" };
         transform.AcceptOnlyFromAmong("none", "sigmoid", "log_sigmoid");
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
@@ -78,27 +78,22 @@ public static class ScoreCommand
             if (budget < 16) throw new ConfigurationException($"--batch-tokens is {budget}; it must be at least 16.");
             var job = new ScoringJob
             {
-                Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!, Rewards = rewards, Reference = parsed.GetValue(reference)!,
-                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, ScoreColumn = NewName(score, parsed), RewardsColumn = NewName(rewardsName, parsed), BatchTokens = budget, Threads = threadCount,
-                WindowRows = parsed.GetValue(windowRows), Shard = parsed.GetValue(shard) is { Length: > 0 } part ? Shard.Parse(part) : null,
+                Input = parsed.GetValue(input)!, Output = parsed.GetValue(output)!,
+                PromptColumn = parsed.GetValue(prompt)!, ResponseColumn = parsed.GetValue(response)!, ScoreColumn = NewName(score, parsed), RewardsColumn = NewName(rewardsName, parsed), BatchTokens = budget,
+                WindowRows = parsed.GetValue(windowRows), Shard = parsed.GetValue(shard) is { } named ? Shard.Parse(named) : null,
             };
             if (job.ScoreColumn.Equals(job.RewardsColumn, StringComparison.OrdinalIgnoreCase))
                 throw new ConfigurationException($"--score-column and --rewards-column are both '{job.ScoreColumn}'; give two names.");
-            Run(job, outside.Of(parsed), common.DryRun, cancellation);
+            using var stage = new ScoringStage(rewards, parsed.GetValue(reference)!, threadCount, outside.Of(parsed));
+            if (common.DryRun) System.Console.WriteLine($"would score {stage.Check(job):N0} rows of {job.Input} into {job.Output} with {stage.What}");
+            else Run(stage, job, cancellation);
             return Task.FromResult((int)ExitCode.Done);
         });
         return command;
     }
 
-    private static void Run(ScoringJob job, IReadOnlyList<OutsideReward> outside, bool dryRun, CancellationToken cancellation)
+    private static void Run(ScoringStage stage, ScoringJob job, CancellationToken cancellation)
     {
-        using var stage = new ScoringStage(job.Rewards, job.Reference, job.Threads, outside);
-        if (dryRun)
-        {
-            System.Console.WriteLine($"would score {stage.Check(job):N0} rows of {job.Input} into {job.Output} with {job.Rewards.Count + outside.Count} rewards{(job.Reference.Length > 0 ? " and reference log-probs" : "")}");
-            return;
-        }
-
         long total = Count(job.Input);
         if (job.Shard is { } shard) total = shard.Range(total).Count;
         ScoringSummary summary;

@@ -10,7 +10,7 @@ public sealed class ResumeTests : Fixture
 {
     private string[] Lines(int rows, int first = 0) => [.. Enumerable.Range(first, rows).Select(i => $"{{\"response\":\"{Words((uint)i)}\"}}")];
 
-    private ScoringJob Job(string input, string output = "out.parquet") => new() { Input = input, Output = At(output), WindowRows = 8, Threads = 1 };
+    private ScoringJob Job(string input, string output = "out.parquet") => new() { Input = input, Output = At(output), WindowRows = 8 };
 
     private static void StopAfterOneWindow(ScoringStage stage, ScoringJob job)
     {

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using NUnit.Framework;
 using Rlhf.Core;
 using Rlhf.Export.Tests;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring.Tests;
 
@@ -19,7 +20,7 @@ public sealed class RowPlaceTests : Fixture
         T? error = null;
         foreach (Shard? shard in (Shard?[])[null, new Shard(1, 3)]) // of 45 rows the second third begins with row 16
         {
-            ScoringJob job = new() { Input = input, Output = At("out.parquet"), WindowRows = Window, BatchTokens = 256, Threads = 1, Shard = shard };
+            ScoringJob job = new() { Input = input, Output = At("out.parquet"), WindowRows = Window, BatchTokens = 256, Shard = shard };
             T found = Assert.Catch<T>(() => stage.Run(job))!;
             if (error is not null && shard is not null && outside is null) Assert.That(found.Message, Is.EqualTo(error.Message));
             error ??= found;

@@ -10,7 +10,7 @@ public sealed class StageTests : Fixture
     private string Rows(int count) => Text("in.jsonl", [.. Enumerable.Range(0, count).Select(i =>
         $"{{\"id\":{i},\"prompt\":\"p{i} \",\"response\":\"{Words((uint)i)}\",\"answer\":{(i % 3 == 0 ? "null" : "\"#### 5\"")}}}")]);
 
-    private ScoringJob Job(string input, string output) => new() { Input = input, Output = At(output), Rewards = [], WindowRows = 8, BatchTokens = 256, Threads = 1 };
+    private ScoringJob Job(string input, string output) => new() { Input = input, Output = At(output), WindowRows = 8, BatchTokens = 256 };
 
     private static (double? Score, IReadOnlyDictionary<string, double> Rewards)[] Read(string path)
     {

@@ -1,4 +1,5 @@
 using Rlhf.Core;
+using Rlhf.Trajectories;
 
 namespace Rlhf.Generation;
 
@@ -31,10 +32,8 @@ public sealed record GenerationJob
     /// <summary>Threads of the engine; 0: all cores.</summary>
     public int Threads { get; init; }
 
-    /// <summary>This job takes prompt k when k mod Shards = Shard; for array jobs. The responses are those of one job over all prompts.</summary>
-    public int Shard { get; init; }
-
-    public int Shards { get; init; } = 1;
+    /// <summary>Only every n-th prompt (<see cref="Trajectories.Shard.Takes"/>); null: all. The responses are those of one job over all prompts.</summary>
+    public Shard? Shard { get; init; }
 }
 
 /// <summary>What a run of the stage did.</summary>

@@ -57,7 +57,7 @@ public sealed class GenerationStage : IDisposable
     /// <exception cref="InterruptedException">Cancelled, and there are finished parts.</exception>
     public GenerationSummary Run(GenerationJob job, Action<Rollout>? onRollout = null, CancellationToken cancellation = default)
     {
-        IEnumerable<Prompt> prompts = PromptFile.Read(job.Prompts, job.PromptColumn).Where((_, index) => index % job.Shards == job.Shard);
+        IEnumerable<Prompt> prompts = PromptFile.Read(job.Prompts, job.PromptColumn).Where((_, index) => job.Shard?.Takes(index) ?? true);
         if (job.Beams is not { } beams) return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
         if (Engine is not OrtEngine ort) throw new ConfigurationException("--beams needs the engine ort.");
         SamplingOptions sampling = job.Sampling with { SamplesPerPrompt = beams.Returned };

@@ -28,6 +28,6 @@ public static class StageOptions
 
     public static ScoringJob Scoring(RunConfig config, string input, string output) => new()
     {
-        Input = input, Output = output, BatchTokens = config.Scoring.BatchTokens, Temperature = config.Generation.Temperature, Threads = config.Threads,
+        Input = input, Output = output, BatchTokens = config.Scoring.BatchTokens, Temperature = config.Generation.Temperature,
     };
 }

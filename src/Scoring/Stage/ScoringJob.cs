@@ -3,19 +3,13 @@ using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
-/// <summary>What to score with what; the options of <c>rlhf-score</c> and of the loop.</summary>
+/// <summary>What to score, and how to cut it; the options of <c>rlhf-score</c> and of the loop.</summary>
 public sealed record ScoringJob
 {
     /// <summary>Parquet, JSONL or CSV; a file or a pattern.</summary>
     public required string Input { get; init; }
 
     public required string Output { get; init; }
-
-    /// <summary>Models and rules; the score is their weighted sum.</summary>
-    public IReadOnlyList<RewardSourceConfig> Rewards { get; init; } = [];
-
-    /// <summary>Policy folder whose log-probs of the responses are wanted; empty: none.</summary>
-    public string Reference { get; init; } = "";
 
     public string PromptColumn { get; init; } = "prompt";
 
@@ -38,7 +32,4 @@ public sealed record ScoringJob
 
     /// <summary>Only this part of the rows is scored and written; null: all.</summary>
     public Shard? Shard { get; init; }
-
-    /// <summary>0: all cores.</summary>
-    public int Threads { get; init; }
 }

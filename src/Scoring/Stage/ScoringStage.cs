@@ -46,6 +46,9 @@ public sealed class ScoringStage : IDisposable
         }
     }
 
+    /// <summary>What it adds to a table, in words.</summary>
+    public string What => $"{_sources.Count} rewards{(_reference is null ? "" : " and reference log-probs")}";
+
     /// <summary>Real tokens that models have read in all runs so far.</summary>
     public long TokensScored => _sources.Sum(s => s.TokensScored) + (_reference?.TokensScored ?? 0);
 

@@ -17,13 +17,12 @@ public sealed class SentimentSamples : IDisposable
     private readonly string _folder;
     private readonly GenerationStage _generation;
     private readonly ScoringStage _scoring;
-    private readonly int _threads;
 
     /// <param name="folder">Where ONNX folders and files go.</param>
     /// <param name="threads">Of the engines; 0: all cores.</param>
     public SentimentSamples(string folder, int threads)
     {
-        (_folder, _threads) = (folder, threads);
+        _folder = folder;
         Directory.CreateDirectory(folder);
         string models = Path.Combine(Repository.Root(), "models");
         Policy = Path.Combine(models, "policy-imdb");
@@ -58,7 +57,7 @@ public sealed class SentimentSamples : IDisposable
         SamplingOptions sampling = new() { SamplesPerPrompt = samplesPerPrompt, MaxNewTokens = MaxNewTokens, Temperature = Temperature, BatchSize = 64, Seed = seed, Iteration = iteration };
         _generation.Engine.Reopen(PolicyFolder.Open(onnx));
         _generation.Run(PromptFile.Read(Path.Combine(Repository.Root(), "data", $"review-openings.{prompts}.jsonl"), "prompt"), sampling, rollouts, null, cancellation);
-        _scoring.Run(new ScoringJob { Input = rollouts, Output = scored, Temperature = Temperature, Threads = _threads }, null, cancellation);
+        _scoring.Run(new ScoringJob { Input = rollouts, Output = scored, Temperature = Temperature }, null, cancellation);
         return scored;
     }
 
