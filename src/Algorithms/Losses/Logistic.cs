@@ -1,7 +1,7 @@
 namespace Rlhf.Algorithms;
 
 /// <summary>σ(x) = 1 / (1 + e^−x) and log σ(x) without overflow.</summary>
-internal static class Logistic
+public static class Logistic
 {
     public static double Sigmoid(double x)
     {

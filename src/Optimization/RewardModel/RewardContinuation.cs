@@ -1,3 +1,4 @@
+using Rlhf.Algorithms;
 using Rlhf.Core;
 using Rlhf.Models;
 using Rlhf.Tokenization;
@@ -124,7 +125,7 @@ public sealed class RewardContinuation : IDisposable
         List<RewardExample> texts = Negatives(files, cancellation);
         double[] scores = Score(texts);
         bool isBinary = _config.Objective == RewardObjective.Binary;
-        return [.. texts.Select((t, i) => t with { Label = isBinary ? 1 / (1 + Math.Exp(-scores[i])) : scores[i], Row = t.Row + FirstAnchor })];
+        return [.. texts.Select((t, i) => t with { Label = isBinary ? Logistic.Sigmoid(scores[i]) : scores[i], Row = t.Row + FirstAnchor })];
     }
 
     /// <summary>How good the model is on (a fixed sample of) what is held out.</summary>

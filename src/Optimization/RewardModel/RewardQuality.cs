@@ -27,7 +27,7 @@ public sealed record RewardQuality(string HeadlineName, double Headline, double 
                 double mean = labels.Average(), error = flat.Zip(labels, (r, y) => (r - y) * (r - y)).Sum(), total = labels.Sum(y => (y - mean) * (y - mean));
                 return new RewardQuality("eval/r2", total > 0 ? 1 - (error / total) : double.NaN, loss, double.NaN);
             case RewardObjective.Binary or RewardObjective.Discriminator or RewardObjective.Process:
-                double[] p = [.. flat.Select(r => 1 / (1 + Math.Exp(-r)))];
+                double[] p = [.. flat.Select(r => Logistic.Sigmoid(r))];
                 double right = flat.Zip(labels, (r, y) => r > 0 == y > 0.5 ? 1.0 : 0).Average();
                 return new RewardQuality("eval/accuracy", right, loss, ExpectedCalibrationError(p, labels));
             default:

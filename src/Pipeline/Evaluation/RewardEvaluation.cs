@@ -189,7 +189,7 @@ public sealed record RewardEvaluation
     }
 
     private static ReliabilityBin[] Binned(double[] logits, double[] outcomes, double temperature, double low) =>
-        Rlhf.Algorithms.Calibration.Table([.. logits.Select(z => 1 / (1 + Math.Exp(-z / temperature)))], outcomes, Bins, low);
+        Rlhf.Algorithms.Calibration.Table([.. logits.Select(z => Rlhf.Algorithms.Logistic.Sigmoid(z / temperature))], outcomes, Bins, low);
 
     private static AccuracyPart[] Quarters(string name, double[] keys, double[] hits)
     {

@@ -35,7 +35,7 @@ internal sealed class HackingJudge(HackingBench bench, RunConfig config, RewardM
         foreach ((string name, string folder) in models)
         {
             using var reward = new RewardModel(folder, threads: 1);
-            double[] Score(IEnumerable<int[]> tokens) => [.. reward.ScoreAll([.. tokens], config.Threads, 1024, cancellation).Select(s => 1 / (1 + Math.Exp(-s / reward.Temperature)))];
+            double[] Score(IEnumerable<int[]> tokens) => [.. reward.ScoreAll([.. tokens], config.Threads, 1024, cancellation).Select(s => Rlhf.Algorithms.Logistic.Sigmoid(s / reward.Temperature))];
             double Mean(IEnumerable<ScoredRollout> rows) => Score(rows.Select(r => reward.Encode(r.Rollout.Prompt + r.Rollout.Response))).Average();
             int length = Math.Min(training.MaxLength, reward.MaxLength);
             double[] p = Score(reviews.Select(e => RewardModel.Cut(e.Texts[0], length))), labels = [.. reviews.Select(e => e.Label)];
