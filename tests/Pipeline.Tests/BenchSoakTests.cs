@@ -28,4 +28,19 @@ public sealed class BenchSoakTests
         Assert.That(numbers.Select(n => n.Value), Is.EqualTo(new[] { share, withWork, withDisk }));
         Assert.That((numbers[0].Required, numbers[0].Met), Is.EqualTo(("at most 3 %", met)));
     }
+
+    /// <summary>100 MiB after the tenth of 80 iterations, another size from the 30th or from the 65th on: growth since the tenth, growth in the last quarter.</summary>
+    [TestCase(30, 100, "0.0 %", "0.0 %", true, true)]
+    [TestCase(30, 102.5, "+2.5 %", "0.0 %", true, true)]
+    [TestCase(30, 104, "+4.0 %", "0.0 %", false, true)]
+    [TestCase(75, 102.5, "+2.5 %", "+2.5 %", true, false)]
+    [TestCase(30, 99.99, "0.0 %", "0.0 %", true, true)]
+    [TestCase(30, 98, "−2.0 %", "0.0 %", true, true)]
+    public void GrowthOfMemoryIsJudged(int from, double megabytes, string growth, string lastQuarter, bool met, bool quarterMet)
+    {
+        MetricRow Row(int i) => new(i, new Dictionary<string, double> { ["time/memory_bytes"] = (i < from ? 100 : megabytes) * 1048576, ["time/iteration_seconds"] = 1, ["time/checkpoint_share"] = 0.01 });
+        Dictionary<string, SoakNumber> numbers = BenchSoak.Judge([.. Enumerable.Range(1, 80).Select(Row)]).ToDictionary(n => n.Name);
+        SoakNumber since = numbers["growth of memory since then"], last = numbers["growth of memory over the last quarter"];
+        Assert.That((since.Value, since.Met, last.Value, last.Met), Is.EqualTo((growth, met, lastQuarter, quarterMet)));
+    }
 }

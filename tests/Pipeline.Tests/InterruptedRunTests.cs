@@ -17,7 +17,7 @@ public sealed class InterruptedRunTests
         List<string> told = [];
         Ended first = Signalled(told, "iteration 1: minibatch 2 of 4", "run", TinyRun.Config, "--set", $"output={run}");
         Assert.That(first.Code, Is.EqualTo(Interrupted), first.ToString());
-        int done = told.Count(l => l.Contains("minibatch", StringComparison.Ordinal));
+        int done = told.Count(l => l.StartsWith("debug: iteration 1: minibatch", StringComparison.Ordinal));
         if (done < 4)
         {
             Assert.That(first.Error, Does.Contain($"Stopped in iteration 1, after minibatch {done} of 4, checkpointed; 0 of 3 iterations are safe. Go on with: ./rlhf resume {run}"));

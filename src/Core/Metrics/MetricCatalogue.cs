@@ -8,9 +8,6 @@ namespace Rlhf.Core;
 /// </summary>
 public sealed class MetricCatalogue
 {
-    /// <summary>How names of wall-clock values begin.</summary>
-    public const string TimePrefix = "time/";
-
     private readonly List<MetricDefinition> _metrics = [];
     private readonly Dictionary<string, int> _order = [];
 
@@ -137,6 +134,13 @@ public sealed class MetricCatalogue
         string near = NearestName.Of(name, _order.Keys) is { } candidate ? $" Did you mean '{candidate}'?" : "";
         throw new ArgumentException($"The metric '{name}' is not in the catalogue; register it in MetricCatalogue with unit and formula.{near}", nameof(name));
     }
+
+    /// <summary>Whether a name is that of a wall-clock value.</summary>
+    public static bool IsTime(string name) => name.StartsWith("time/", StringComparison.Ordinal);
+
+    /// <summary>Names in the order of the catalogue; instances of a template by name.</summary>
+    /// <exception cref="ArgumentException">Nobody registered one.</exception>
+    internal IEnumerable<string> InOrder(IEnumerable<string> names) => names.OrderBy(OrderOf).ThenBy(n => n, StringComparer.Ordinal);
 
     private bool TryFind(string name, out int order)
     {

@@ -11,26 +11,48 @@ public static class MetricsFile
 {
     private const string IterationKey = "iteration";
 
+    private static readonly JsonWriterOptions Format = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>One line without the line break.</summary>
     /// <exception cref="ArgumentException">A metric that is not in the catalogue.</exception>
     public static string ToLine(MetricRow row, MetricCatalogue? catalogue = null)
     {
-        catalogue ??= MetricCatalogue.Default;
         using MemoryStream bytes = new();
-        using (Utf8JsonWriter json = new(bytes, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            json.WriteStartObject();
-            json.WriteNumber(IterationKey, row.Iteration);
-            foreach ((string name, double value) in row.Values.OrderBy(p => catalogue.OrderOf(p.Key)).ThenBy(p => p.Key, StringComparer.Ordinal))
-            {
-                if (double.IsFinite(value)) json.WriteNumber(name, value);
-                else json.WriteString(name, double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
-            }
+        using (Utf8JsonWriter json = new(bytes, Format)) Write(json, row, withTimes: true, catalogue ?? MetricCatalogue.Default);
+        return Encoding.UTF8.GetString(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
 
-            json.WriteEndObject();
+    /// <summary>Writes rows, a line each, without wall-clock metrics: what equal runs have in common byte for byte.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <param name="rows">Rows of a <see cref="MetricHistory"/> are written without being sorted or copied.</param>
+    /// <param name="catalogue">The default one when null.</param>
+    /// <exception cref="ArgumentException">A metric that is not in the catalogue.</exception>
+    public static void WriteWithoutTimes(Stream stream, IEnumerable<MetricRow> rows, MetricCatalogue? catalogue = null)
+    {
+        using Utf8JsonWriter json = new(stream, Format);
+        foreach (MetricRow row in rows)
+        {
+            Write(json, row, withTimes: false, catalogue ?? MetricCatalogue.Default);
+            json.Flush();
+            json.Reset();
+            stream.WriteByte((byte)'\n');
+        }
+    }
+
+    private static void Write(Utf8JsonWriter json, MetricRow row, bool withTimes, MetricCatalogue catalogue)
+    {
+        json.WriteStartObject();
+        json.WriteNumber(IterationKey, row.Iteration);
+        IEnumerable<string> names = row.Values is MetricValues ordered && ordered.Catalogue == catalogue ? row.Values.Keys : catalogue.InOrder(row.Values.Keys);
+        foreach (string name in names)
+        {
+            if (!withTimes && MetricCatalogue.IsTime(name)) continue;
+            double value = row.Values[name];
+            if (double.IsFinite(value)) json.WriteNumber(name, value);
+            else json.WriteString(name, double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
         }
 
-        return Encoding.UTF8.GetString(bytes.ToArray());
+        json.WriteEndObject();
     }
 
     /// <summary>Reads all rows. A last line without a line break (a writer that was killed) is left out.</summary>
@@ -74,14 +96,14 @@ public static class MetricsFile
         return rows;
     }
 
-    /// <summary>The file's text without wall-clock metrics: what two equal runs have in common byte for byte.</summary>
+    /// <summary>The file's text as <see cref="WriteWithoutTimes"/> writes it.</summary>
     /// <exception cref="BadDataException">As <see cref="Read"/>.</exception>
-    public static string WithoutTimes(string path, MetricCatalogue? catalogue = null) => string.Concat(Read(path).Select(row => LineWithoutTimes(row, catalogue) + "\n"));
-
-    /// <summary>One line without the line break and without wall-clock metrics.</summary>
-    /// <exception cref="ArgumentException">A metric that is not in the catalogue.</exception>
-    public static string LineWithoutTimes(MetricRow row, MetricCatalogue? catalogue = null) =>
-        ToLine(row with { Values = new Dictionary<string, double>(row.Values.Where(p => !p.Key.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal))) }, catalogue);
+    public static string WithoutTimes(string path, MetricCatalogue? catalogue = null)
+    {
+        using MemoryStream bytes = new();
+        WriteWithoutTimes(bytes, Read(path), catalogue);
+        return Encoding.UTF8.GetString(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
 
     internal static IEnumerable<string> WholeLines(string text)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using Rlhf.Core;
 
 namespace Rlhf.Pipeline;
@@ -13,14 +12,8 @@ public static class CheckpointMetrics
 
     /// <summary>Writes them into a checkpoint that is being made.</summary>
     /// <param name="checkpoint">Its folder.</param>
-    /// <param name="lines">The <see cref="Line"/> of each iteration from 1 to the checkpoint's.</param>
-    public static void Write(WholeFolder checkpoint, IEnumerable<byte[]> lines) => WholeFile.Write(checkpoint.FilePath(FileName), stream =>
-    {
-        foreach (byte[] line in lines) stream.Write(line);
-    });
-
-    /// <summary>A row as it is written.</summary>
-    public static byte[] Line(MetricRow row) => Encoding.UTF8.GetBytes(MetricsFile.LineWithoutTimes(row) + "\n");
+    /// <param name="rows">From the first iteration to the checkpoint's.</param>
+    public static void Write(WholeFolder checkpoint, IEnumerable<MetricRow> rows) => WholeFile.Write(checkpoint.FilePath(FileName), stream => MetricsFile.WriteWithoutTimes(stream, rows));
 
     /// <summary>The rows up to a whole checkpoint: as metrics.jsonl has them, times included, where it agrees with the checkpoint; otherwise as the checkpoint has them.</summary>
     /// <param name="checkpoint">Its folder.</param>
@@ -57,7 +50,7 @@ public static class CheckpointMetrics
         return a.Iteration == b.Iteration && numbers.Length == b.Values.Count(IsNoTime) && numbers.All(n => b.Values.TryGetValue(n.Key, out double value) && value.Equals(n.Value));
     }
 
-    private static bool IsNoTime(KeyValuePair<string, double> metric) => !metric.Key.StartsWith(MetricCatalogue.TimePrefix, StringComparison.Ordinal);
+    private static bool IsNoTime(KeyValuePair<string, double> metric) => !MetricCatalogue.IsTime(metric.Key);
 
     // A file that was edited may name what no writer knows.
     private static MetricRow Known(MetricRow row) =>

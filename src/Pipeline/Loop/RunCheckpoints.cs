@@ -8,7 +8,6 @@ internal sealed class RunCheckpoints(RunConfig config, RunDirectory run) : IDisp
 {
     private readonly CheckpointWriter _writer = new();
     private readonly PolicySnapshot _snapshot = new();
-    private readonly List<byte[]> _lines = []; // of the metrics so far: each checkpoint has them all, each is made once
 
     /// <summary>Wall-clock seconds that the last finished write took.</summary>
     public double WriteSeconds => _writer.Seconds;
@@ -25,15 +24,13 @@ internal sealed class RunCheckpoints(RunConfig config, RunDirectory run) : IDisp
 
     /// <summary>Called when the metrics are on disk: seals the iteration, writes its checkpoint, removes what is no longer needed to go on.</summary>
     /// <param name="iteration">From 1.</param>
-    /// <param name="rows">Metrics of all iterations up to it; those of the call before stand at the beginning.</param>
+    /// <param name="rows">Metrics of all iterations up to it.</param>
     public void Write(int iteration, MetricRow[] rows)
     {
-        _lines.AddRange(rows.Skip(_lines.Count).Select(CheckpointMetrics.Line));
-        byte[][] lines = [.. _lines];
         _writer.Start(() =>
         {
             FolderSeal.Write(run.Iteration(iteration).Folder);
-            _snapshot.Write(run.Checkpoint(iteration), whole => CheckpointMetrics.Write(whole, lines));
+            _snapshot.Write(run.Checkpoint(iteration), whole => CheckpointMetrics.Write(whole, rows));
             RunPlace.Tell(iteration, RunPlace.CleanUp);
             WholeFolder.Remove(run.Unfinished(iteration));
             Retention.Prune(run, config, rows, iteration);

@@ -14,7 +14,7 @@ public sealed class RunLoop : IDisposable
     private readonly RunDirectory _run;
     private readonly IReadOnlyList<OutsideReward> _outside;
     private readonly RunWarnings _warnings;
-    private readonly List<MetricRow> _rows = [];
+    private readonly MetricHistory _rows = new();
     private readonly RunPlace _place = new();
     private readonly HealthCheck _health;
     private readonly StepsBack _stepsBack;
@@ -28,7 +28,7 @@ public sealed class RunLoop : IDisposable
         try
         {
             _health = new HealthCheck(config);
-            _rows.AddRange(from.Rows);
+            foreach (MetricRow row in from.Rows) _rows.Add(row);
             foreach (string warning in _health.Remember(_rows)) warnings.Add(warning);
             _stages = new RunStages(config, run, Finished, _rows, _outside, _place);
         }

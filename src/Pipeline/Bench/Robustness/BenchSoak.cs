@@ -14,7 +14,7 @@ public static class BenchSoak
 {
     private const int WarmUp = 10, Fewest = 8 * WarmUp;
     private const int DemoIterations = 5;
-    private const double MostGrowthOfMemory = 0.05, MostGrowthOfLastQuarter = 0.01, MostGrowthOfTime = 0.1, MostForCheckpoints = 0.03;
+    private const double MostGrowthOfMemory = 0.03, MostGrowthOfLastQuarter = 0.01, MostGrowthOfTime = 0.1, MostForCheckpoints = 0.03;
 
     /// <exception cref="BadDataException">The run failed.</exception>
     public static IReadOnlyList<SoakNumber> Run(string folder, int iterations)
@@ -70,7 +70,7 @@ public static class BenchSoak
         int last = rows.Count - WarmUp;
         double quarter = Median("time/memory_bytes", rows.Count * 3 / 4);
         double memory = Median("time/memory_bytes", WarmUp), memoryEnd = Median("time/memory_bytes", last), seconds = Median("time/iteration_seconds", WarmUp), secondsEnd = Median("time/iteration_seconds", last);
-        string Share(double a, double b) => ((b / a) - 1).ToString("+0.0 %;−0.0 %", CultureInfo.InvariantCulture);
+        string Share(double a, double b) => ((b / a) - 1).ToString("+0.0 %;−0.0 %;0.0 %", CultureInfo.InvariantCulture);
         string Mb(double bytes) => (bytes / 1048576).ToString("0.0", CultureInfo.InvariantCulture);
         string Ms(double s) => (1000 * s).ToString("0.0", CultureInfo.InvariantCulture);
         return
