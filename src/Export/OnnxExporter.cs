@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Rlhf.Core;
+using Rlhf.Models;
 
 namespace Rlhf.Export;
 
@@ -18,7 +19,15 @@ public static class OnnxExporter
     /// <summary>File of a reward folder that says how the score is made.</summary>
     public const string RewardConfig = "rlhf_config.json";
 
+    private static readonly string[] Own = [Model, Rollout, Sampled, Scorer, Debug, CachedReward, TokenRewards, CachedScorer, RewardConfig, DataLayout.FileName, GenAiConfig.FileName, FolderSeal.FileName];
+
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Refuses a folder that holds anything else than an export, which would be lost with it.</summary>
+    /// <param name="option">The option that named it, for the error.</param>
+    /// <param name="folder">It need not be there.</param>
+    /// <exception cref="ConfigurationException">It holds something else.</exception>
+    public static void CheckReplaces(string option, string folder) => ReplacedFolder.Check(option, folder, "an exported model", name => Own.Contains(name) || TokenizerParts.Has(name));
 
     /// <summary>
     /// Writes the folder that ONNX Runtime GenAI deploys: model.onnx (logits of every position), rollout.onnx (of the last),

@@ -15,6 +15,23 @@ public sealed class EvaluationTests
         new RewardModelConfig { Objective = objective },
         [.. scores.Select((s, i) => new RewardExample([.. s.Select((_, t) => new int[lengths[i][t]])], labels?[i] ?? 0, i))], scores, lengths);
 
+    // Three prompts with scores (1, 3), (2, 2), (6) and one row without: mean 14/5, sums of deviations −1.6, −1.6, 3.2; variance 3/2 · 15.36 / 25.
+    [Test]
+    public void ResponsesToOnePromptAreNotIndependent()
+    {
+        static ScoredRollout Row(string prompt, double? score) => new(
+            new Rollout
+            {
+                Iteration = 1, PromptId = prompt, SampleId = 0, Prompt = "a", Response = "b", PromptTokens = [5], ResponseTokens = [6, 7], FinishReason = FinishReason.Length,
+                RolloutLogprobs = [-1, -1], PolicyLogprobs = [-1, -1], PolicyHash = "", Engine = "ort", Seed = 1, Temperature = 1, TopK = 0, TopP = 1,
+            },
+            new RowScores { Score = score, ReferenceLogprobs = [-1, -1] });
+        Evaluation e = Evaluation.Of([Row("x", 1), Row("x", 3), Row("y", 2), Row("y", 2), Row("z", 6), Row("z", null)]);
+        Assert.That(e.Score, Is.EqualTo(2.8).Within(1e-12));
+        Assert.That(e.ScoreError, Is.EqualTo(Math.Sqrt(1.5 * 15.36) / 5).Within(1e-12));
+        Assert.That(Evaluation.Of([Row("x", 1), Row("y", 2), Row("z", 6)]).ScoreError, Is.EqualTo(Math.Sqrt(14.0 / 2 / 3)).Within(1e-12), "s/√n where each prompt has one response");
+    }
+
     // Won, lost, tied, won; the better text is longer in the first and the last, shorter in the second, equal in the third.
     [Test]
     public void PairsByHand()
@@ -159,7 +176,7 @@ public sealed class EvaluationTests
         Assert.That(ended.Output, Does.Contain("30 texts"));
 
         // A policy against itself, drawn at the same addresses: every pair is a tie.
-        ended = Programs.Rlhf("eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", TinyRun.Prompts, "--reward-model", reward, "--max-new-tokens", "6", "--threads", "1", "--json");
+        ended = Programs.Rlhf("eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", TinyRun.Prompts, "--reward-model", reward, "--reward-model", $"again={reward}", "--max-new-tokens", "6", "--threads", "1", "--json");
         Assert.That(ended.Code, Is.Zero, ended.ToString());
         result = JsonDocument.Parse(ended.Output).RootElement;
         Assert.That(result.GetProperty("Samples").GetInt32(), Is.EqualTo(20));

@@ -28,8 +28,8 @@ public sealed class HealthCheckTests
     [TestCase("kl/k3_per_token", 0.8, "guards.kl_budget")]
     [TestCase("kl/k1_per_token", -0.1, "negative")]
     [TestCase("entropy", 0.4, "collapses")]
-    [TestCase("score/max", 11, "method.reward_clip")]
-    [TestCase("score/min", -11, "transform: sigmoid")]
+    [TestCase("reward/clip_share", 0.2, "method.reward_clip = 10 cuts 20 % of them")]
+    [TestCase("reward/clip_share", 0.01, "transform: sigmoid")]
     [TestCase("rollout/length_mean", 100, "pays for length")]
     [TestCase("rollout/length_mean", 15, "cheap in KL")]
     [TestCase("rollout/engine_logprob_gap_max", 0.2, "exported policy")]
@@ -38,6 +38,14 @@ public sealed class HealthCheckTests
         var health = new HealthCheck(new RunConfig());
         Assert.That(health.Look(1, Row()), Is.Empty);
         Assert.That(health.Look(2, Row((metric, value))).Single(), Does.StartWith("iteration 2: ").And.Contain(word).And.Contain("Most likely").Or.Contain("negative"));
+    }
+
+    /// <summary>What is cut is cut after scaling and normalisation: large scores alone say nothing.</summary>
+    [Test]
+    public void LargeScoresThatNothingCutsAreNoNews()
+    {
+        Assert.That(new HealthCheck(new RunConfig()).Look(1, Row(("score/max", 30), ("reward/clip_share", 0))), Is.Empty);
+        Assert.That(new HealthCheck(new RunConfig { Guards = new GuardConfig { ScoreLimit = 20 } }).Look(1, Row(("score/max", 30))).Single(), Does.Contain("beyond ±20 (guards.score_limit)"));
     }
 
     [Test]

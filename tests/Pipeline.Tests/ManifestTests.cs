@@ -43,5 +43,29 @@ public sealed class ManifestTests
         }
 
         Assert.That(() => ResumePoint.CheckInputs(config, new RunManifest { Seed = 1, Threads = 1, Inputs = inputs }), Throws.Nothing);
+        string added = Write("text-3.jsonl", "{\"text\":\"z\"}\n"); // the pattern finds it
+        Assert.That(() => ResumePoint.CheckInputs(config, new RunManifest { Seed = 1, Threads = 1, Inputs = inputs }), Throws.TypeOf<BadDataException>().With.Message.Contains("was not begun with is there: text-3.jsonl"));
+        File.Delete(added);
+    }
+
+    /// <summary>A reward model's training that goes on in the run reads its configuration again at every start.</summary>
+    [Test]
+    public void EveryFileThatTheTrainingsConfigurationExtendsIsAnInput()
+    {
+        string folder = TinyRun.NewFolder("extended");
+        string Write(string name, string text)
+        {
+            string path = Path.Combine(folder, name);
+            File.WriteAllText(path, text);
+            return path;
+        }
+
+        string below = Write("base.yaml", "dropout: 0.1\n"), middle = Write("middle.yaml", "extends: base.yaml\nlabel_column: label\n"), top = Write("top.yaml", $"extends: middle.yaml\ndata: [{Write("labels.jsonl", "{}\n")}]\n");
+        Assert.That(ConfigBinder.FilesOf(top), Is.EqualTo(new[] { top, middle, below }));
+        RunConfig config = new() { RewardTraining = new RewardTrainingConfig { Reward = "r", Config = top } };
+        IReadOnlyDictionary<string, string> inputs = Manifest.Inputs(config);
+        Assert.That(inputs.Keys, Is.EqualTo(new[] { "reward_training/base.yaml", "reward_training/config", "reward_training/labels.jsonl", "reward_training/middle.yaml" }));
+        Write("base.yaml", "dropout: 0.2\n");
+        Assert.That(() => ResumePoint.CheckInputs(config, new RunManifest { Seed = 1, Threads = 1, Inputs = inputs }), Throws.TypeOf<BadDataException>().With.Message.Contains("missing: reward_training/base.yaml"));
     }
 }

@@ -107,6 +107,20 @@ public sealed class ResumeTests
             Assert.That(ended.Output.Split('\n'), Has.Some.Match($"^\\| {item} +\\| equal"), ended.Output);
     }
 
+    /// <summary>Files of an older replay would be compared, and trained on, with those of this one.</summary>
+    [Test]
+    public void AReplayGoesIntoAnEmptyFolderOutsideTheRun()
+    {
+        string used = TinyRun.NewFolder("used");
+        File.WriteAllText(Path.Combine(used, "scored-1.parquet"), "old");
+        foreach ((string folder, string expected) in ((string, string)[])[(used, "is there and not empty"), (Path.Combine(TinyRun.Run, "again"), "which is only read"), (TinyRun.Run, "which is only read")])
+        {
+            Ended ended = Programs.Rlhf("replay", TinyRun.Run, "--iteration", "1", "--out", folder);
+            Assert.That(ended.Code, Is.EqualTo(2), ended.ToString());
+            Assert.That(ended.Error, Does.Contain(expected));
+        }
+    }
+
     [Test]
     public void AReplayTellsWhatDiffersAndWhichIterationsCanBeMadeAgain()
     {

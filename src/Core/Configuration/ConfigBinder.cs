@@ -23,6 +23,15 @@ public static class ConfigBinder
         return (T)value!;
     }
 
+    /// <summary>A configuration file and those that it extends, the file itself first.</summary>
+    /// <exception cref="ConfigurationException">One is missing or cannot be read.</exception>
+    public static IReadOnlyList<string> FilesOf(string path)
+    {
+        List<string> files = [];
+        ConfigFiles.Read(path, path, files);
+        return files;
+    }
+
     /// <summary>The text that file and overrides give a dotted key, before anything is checked; null when they say nothing about it.</summary>
     /// <exception cref="ConfigurationException">The file cannot be read.</exception>
     public static string? Written(string? path, IEnumerable<string> overrides, string key)

@@ -9,10 +9,11 @@ internal static class ConfigFiles
     private const string Extends = "extends";
     private const int MaximumDepth = 8;
 
-    public static ConfigNode Read(string path, string shownAs) => Read(path, shownAs, 0);
+    public static ConfigNode Read(string path, string shownAs, List<string>? read = null) => Read(path, shownAs, read, 0);
 
-    private static ConfigNode Read(string path, string shownAs, int depth)
+    private static ConfigNode Read(string path, string shownAs, List<string>? read, int depth)
     {
+        read?.Add(path);
         ConfigNode node = YamlReader.ReadFile(path, shownAs);
         if (node is not ConfigMapping mapping || mapping.Find(Extends) is not { } entry) return node;
         if (entry.Value is not ConfigScalar { IsNull: false } name)
@@ -24,7 +25,7 @@ internal static class ConfigFiles
         string below = Path.GetFullPath(Path.Combine(name.Place.Folder, name.Text));
         if (!File.Exists(below)) throw new ConfigurationException($"{name.Place.WithLine}: extends is {name.Text}; there is no file {below}.");
         ConfigMapping rest = mapping with { Entries = [.. mapping.Entries.Where(e => e.Key != Extends)] };
-        ConfigNode standing = Read(below, Path.Combine(Path.GetDirectoryName(shownAs) ?? "", name.Text), depth + 1);
+        ConfigNode standing = Read(below, Path.Combine(Path.GetDirectoryName(shownAs) ?? "", name.Text), read, depth + 1);
         return standing is ConfigMapping under ? ConfigMerge.Over(under, rest) : rest;
     }
 }

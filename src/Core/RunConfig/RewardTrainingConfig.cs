@@ -9,7 +9,7 @@ public sealed record RewardTrainingConfig : IValidated
     [Doc("Name of the reward in scoring.rewards that goes on learning, a model in Hugging Face layout; empty: none does.")]
     public string Reward { get; init; } = "";
 
-    [Doc("Configuration of `rlhf optimize reward-model`: objective, labelled data to replay, hold-out, lengths, augmentation, optimizer. Its model, output, number of steps and learning rate are not used."), PathRelative]
+    [Doc("Configuration of `rlhf optimize reward-model`: objective, labelled data to replay, hold-out, lengths, augmentation, optimizer. Its model, output, negatives, batch size, numbers of steps and of evaluated rows, threads, learning rate with its schedule and warm-up, adversarial_epsilon, calibrate and patience are not used: this section has its own, or none."), PathRelative]
     public string Config { get; init; } = "";
 
     [Doc("Iterations between trainings; responses are selected in every one."), Range(1, 1e6)]

@@ -17,8 +17,14 @@ public sealed partial record RunConfig : IValidated
             yield return new("Method.OverlongBuffer", $"must be at most generation.max_new_tokens ({Generation.MaxNewTokens}): it is the last part of that length.");
         if (Method.CriticWarmupIterations > 0 && Method.Critic == Critic.Shared && Optimizer.WeightDecay > 0)
             yield return new("Method.CriticWarmupIterations", $"must be 0 while optimizer.weight_decay is {ConfigText.Of(Optimizer.WeightDecay)}: decay would move the shared trunk that warm-up leaves alone. Use critic: separate.");
-        if (Method.Correction == Correction.None && (Generation.TopK > 0 || Generation.TopP < 1))
-            yield return new(Generation.TopK > 0 ? "Generation.TopK" : "Generation.TopP", $"must be {(Generation.TopK > 0 ? "0" : "1")} (off): the ratio of {method} is of the policy's own distribution, which a filter is not. method.correction: truncate weighs filtered samples.");
+        if (Method.Correction == Correction.None && Filters().FirstOrDefault(f => f.IsOn) is { Key: { } key } filter)
+            yield return new(key, $"must be {filter.Off} (off): the ratio of {method} is of the policy's own distribution, which a filter is not. method.correction: truncate weighs filtered samples.");
+        if (KeepBest.Length > 0 && (MetricCatalogue.IsTime(KeepBest) || !MetricCatalogue.Default.Contains(KeepBest)))
+        {
+            string near = NearestName.Of(KeepBest, MetricCatalogue.Default.All.Select(m => m.Name)) is { } candidate ? $" Did you mean '{candidate}'?" : "";
+            yield return new("KeepBest", $"must be a metric of docs/metrics.md that is no time, as score/mean, or empty.{near}");
+        }
+
         if (RewardTraining.Reward.Length == 0) yield break;
         RewardSourceConfig? trained = Scoring.Rewards.FirstOrDefault(r => r.ColumnName == RewardTraining.Reward);
         string names = string.Join(", ", Scoring.Rewards.Where(r => r.Model.Length > 0).Select(r => r.ColumnName));
@@ -29,4 +35,11 @@ public sealed partial record RunConfig : IValidated
         else if (trained.Model.Contains('(', StringComparison.Ordinal) && !Directory.Exists(trained.Model))
             yield return new("RewardTraining.Reward", "must be one model; an ensemble is several.");
     }
+
+    // All that draws from another distribution than the policy's own at its temperature.
+    private (string Key, bool IsOn, string Off)[] Filters() =>
+    [
+        ("Generation.TopK", Generation.TopK > 0, "0"), ("Generation.TopP", Generation.TopP < 1, "1"), ("Generation.MinP", Generation.MinP > 0, "0"),
+        ("Generation.RepetitionPenalty", Generation.RepetitionPenalty != 1, "1"), ("Generation.Greedy", Generation.Greedy, "false"),
+    ];
 }

@@ -50,7 +50,7 @@ public sealed record FolderSeal(IReadOnlyList<SealedFile> Files)
                 continue;
             }
 
-            long bytes = new FileInfo(path).Length;
+            long bytes = FileErrors.Reading(path, () => new FileInfo(path).Length);
             if (bytes != expected.Bytes) problems.Add($"{path}: {bytes} bytes; the seal says {expected.Bytes}.");
             else if (Rlhf.Core.Sha256.OfFile(path) != expected.Sha256) problems.Add($"{path}: the bytes changed after the folder was finished (SHA-256 differs).");
         }

@@ -11,6 +11,9 @@ public static class TokenizerParts
         Required, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja",
     ];
 
+    /// <summary>Whether a file belongs to a tokenizer.</summary>
+    public static bool Has(string name) => Names.Contains(name);
+
     /// <summary>Names of those that a folder has.</summary>
     public static IEnumerable<string> Of(string folder) => Names.Where(name => File.Exists(Path.Combine(folder, name)));
 }

@@ -11,12 +11,13 @@ public static class ExportCommand
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "Hugging Face folder: config.json, *.safetensors, tokenizer.json.", HelpName = "DIR", Required = true };
-        var output = new Option<string>("--out") { Description = "ONNX folder; replaced when it is there.", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--out") { Description = "ONNX folder; an older export there is replaced, anything else is an error.", HelpName = "DIR", Required = true };
         var command = new Command("export", "Exports a policy or a reward model to an ONNX folder.") { model, output };
         CommonOptions.AddTo(command, Offered.DryRun);
         command.SetAction((parsed, _) =>
         {
             string from = parsed.GetValue(model)!, to = parsed.GetValue(output)!;
+            OnnxExporter.CheckReplaces(output.Name, to);
             if (CommonOptions.Of(parsed).DryRun)
             {
                 using LlamaModel loaded = LlamaModel.Load(from, null, trainable: false);

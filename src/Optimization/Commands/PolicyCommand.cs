@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Rlhf.Core;
+using Rlhf.Export;
 using Rlhf.Trajectories;
 
 namespace Rlhf.Optimization;
@@ -19,8 +20,8 @@ public static class PolicyCommand
         var input = new Option<string>("--in") { Description = "Scored rollouts with reference log-probs.", HelpName = "FILE.parquet", Required = true };
         var from = new Option<string?>("--checkpoint") { Description = "Checkpoint folder to go on from; without it, the configured policy.", HelpName = "DIR" };
         var trajectories = new Option<string>("--trajectories") { Description = "Where rows with old_logprobs, values, advantages and returns go.", HelpName = "FILE.parquet", Required = true };
-        var checkpoint = new Option<string>("--checkpoint-out") { Description = "Where the new checkpoint goes.", HelpName = "DIR", Required = true };
-        var policy = new Option<string>("--policy-out") { Description = "Where the updated policy's ONNX folder goes.", HelpName = "DIR", Required = true };
+        var checkpoint = new Option<string>("--checkpoint-out") { Description = "Where the new checkpoint goes; an older one there is replaced, anything else is an error.", HelpName = "DIR", Required = true };
+        var policy = new Option<string>("--policy-out") { Description = "Where the updated policy's ONNX folder goes; an older export there is replaced, anything else is an error.", HelpName = "DIR", Required = true };
         var greedy = new Option<string?>("--greedy") { Description = "Scored greedy responses to the same prompts (remax, baseline: greedy).", HelpName = "FILE.parquet" };
         var reference = new Option<string?>("--reference-responses") { Description = "Scored responses of the reference policy to the same prompts (reward_baseline: reference).", HelpName = "FILE.parquet" };
         string what = method is { } m ? MethodDefaults.Of(m).Title : "the configured method (method.name)";
@@ -32,6 +33,8 @@ public static class PolicyCommand
         command.SetAction((parsed, cancellation) =>
         {
             CommonOptions common = CommonOptions.Of(parsed);
+            OnnxExporter.CheckReplaces(policy.Name, parsed.GetValue(policy)!);
+            PolicySnapshot.CheckReplaces(checkpoint.Name, parsed.GetValue(checkpoint)!);
             RunConfig run = Load(common, method);
             string file = parsed.GetValue(input)!;
             List<ScoredRollout> rows = [.. ScoredFile.Read(file)];

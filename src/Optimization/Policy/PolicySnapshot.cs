@@ -39,6 +39,13 @@ public sealed class PolicySnapshot
         for (int i = 0; i < numbers.Length; i++) numbers[i] = (float)column[i];
     }
 
+    /// <summary>Refuses a folder that holds anything else than a checkpoint, which would be lost with it.</summary>
+    /// <param name="option">The option that named it, for the error.</param>
+    /// <param name="folder">It need not be there.</param>
+    /// <exception cref="ConfigurationException">It holds something else.</exception>
+    public static void CheckReplaces(string option, string folder) =>
+        ReplacedFolder.Check(option, folder, "a checkpoint", name => name is Weights or StateFile or FolderSeal.FileName or "metrics.jsonl");
+
     /// <summary>Writes the checkpoint folder: whole or not at all, with checksums.</summary>
     /// <param name="folder">Its final name.</param>
     /// <param name="more">Writes further files into it before it is sealed.</param>

@@ -21,7 +21,7 @@ public static class EvalWinRate
         var baseline = new Option<string>("--baseline") { Description = "What it is compared with, likewise.", HelpName = "DIR", Required = true };
         var prompts = new Option<string>("--prompts") { Description = "Prompt file.", HelpName = "FILE", Required = true };
         var column = new Option<string>("--prompt-column") { Description = "Its column of prompts.", HelpName = "C", DefaultValueFactory = _ => "prompt" };
-        var models = new Option<string[]>("--reward-model") { Description = "Reward model that judges: ONNX or Hugging Face folder; repeatable, the score is the sum.", HelpName = "DIR", DefaultValueFactory = _ => [] };
+        var models = new Option<string[]>("--reward-model") { Description = "Reward model that judges: ONNX or Hugging Face folder; repeatable, the score is the sum.", HelpName = "[NAME=]DIR", DefaultValueFactory = _ => [] };
         var rules = new Option<string[]>("--rule") { Description = "Rule that judges, as of rlhf-score; repeatable.", HelpName = "NAME[:k=v,…]", DefaultValueFactory = _ => [] };
         var responseOnly = new Option<bool>("--response-only") { Description = "Reward models read the response without its prompt." };
         var samples = new Option<int>("--samples-per-prompt") { Description = "Responses of each policy a prompt.", HelpName = "N", DefaultValueFactory = _ => 1 };
@@ -61,14 +61,14 @@ public static class EvalWinRate
                 RewardInput reads = parsed.GetValue(responseOnly) ? RewardInput.Response : RewardInput.PromptAndResponse;
                 RewardSourceConfig[] rewards =
                 [
-                    .. parsed.GetValue(models)!.Select(m => new RewardSourceConfig { Model = Onnx(m), Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(m))), Input = reads }),
+                    .. parsed.GetValue(models)!.Select(Named).Select(m => new RewardSourceConfig { Model = Onnx(m.Folder), Name = m.Name, Input = reads }),
                     .. parsed.GetValue(rules)!.Select(r => new RewardSourceConfig { Rule = r }),
                 ];
                 using ScoringStage scoring = new(rewards, "", parsed.GetValue(threads));
                 if (dryRun)
                 {
-                    using (GenerationStage.Open(Onnx(parsed.GetValue(policy)!)))
-                    using (GenerationStage.Open(Onnx(parsed.GetValue(baseline)!)))
+                    using (GenerationStage.Open(Onnx(parsed.GetValue(policy)!), threads: parsed.GetValue(threads)))
+                    using (GenerationStage.Open(Onnx(parsed.GetValue(baseline)!), threads: parsed.GetValue(threads)))
                     {
                         int count = PromptFile.Read(parsed.GetValue(prompts)!, parsed.GetValue(column)!).Count();
                         System.Console.WriteLine($"would draw and judge {count * parsed.GetValue(samples):N0} responses of each policy{(parsed.GetValue(output) is { Length: > 0 } named ? $" → {named}" : "")}");
@@ -79,7 +79,7 @@ public static class EvalWinRate
                 IReadOnlyList<ScoredRollout> Judged(string name, string what)
                 {
                     string rollouts = Path.Combine(folder, what + ".rollouts.parquet"), scored = Path.Combine(folder, what + ".scored.parquet");
-                    using (GenerationStage generation = GenerationStage.Open(Onnx(name)))
+                    using (GenerationStage generation = GenerationStage.Open(Onnx(name), threads: parsed.GetValue(threads)))
                         generation.Run(PromptFile.Read(parsed.GetValue(prompts)!, parsed.GetValue(column)!), sampling, rollouts, null, cancellation);
                     scoring.Run(new ScoringJob { Input = rollouts, Output = scored }, null, cancellation);
                     return [.. ScoredFile.Read(scored)];
@@ -99,6 +99,11 @@ public static class EvalWinRate
         });
         return command;
     }
+
+    /// <summary>[NAME=]DIR; the name is the folder's unless given.</summary>
+    private static (string Name, string Folder) Named(string argument) => argument.IndexOf('=', StringComparison.Ordinal) is > 0 and int equals
+        ? (argument[..equals], argument[(equals + 1)..])
+        : (Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(argument))), argument);
 
     private static void Print(WinRate r)
     {

@@ -11,7 +11,7 @@ public static class ReplayCommand
     {
         var folder = new Argument<string>("RUN_DIR") { Description = "The run directory; it is only read." };
         var iteration = new Option<int>("--iteration") { Description = "The iteration, from 1.", HelpName = "K", Required = true };
-        var keep = new Option<string?>("--out") { Description = "Keep what was made again in this folder; without it, it is removed.", HelpName = "DIR" };
+        var keep = new Option<string?>("--out") { Description = "Keep what was made again in this new or empty folder; without it, it is removed.", HelpName = "DIR" };
         var command = new Command("replay", "Draws, scores and (where its checkpoint was kept) trains an iteration again, and compares the files byte for byte.") { folder, iteration, keep };
         CommonOptions.AddTo(command, Offered.DryRun);
         var rewards = new OutsideRewardOptions();
@@ -22,6 +22,7 @@ public static class ReplayCommand
             int k = parsed.GetValue(iteration);
             IReadOnlyList<OutsideReward> outside = rewards.Of(parsed);
             OutsideRewards.Check(run.ReadManifest(), outside, $"./rlhf replay {parsed.GetValue(folder)} --iteration {k}");
+            if (parsed.GetValue(keep) is { } place) Replay.CheckOutput(run, Path.GetFullPath(place));
             if (CommonOptions.Of(parsed).DryRun)
             {
                 Replay.Check(run, run.ReadConfig<RunConfig>(), k, outside);

@@ -8,7 +8,7 @@ namespace Rlhf.Pipeline;
 /// <summary>Fresh samples from held-out prompts, scored: the judgement before and after.</summary>
 /// <param name="Rows">Scored responses, in the order (prompt, sample).</param>
 /// <param name="Score">Mean weighted sum.</param>
-/// <param name="ScoreError">Standard error of the mean score.</param>
+/// <param name="ScoreError">Standard error of the mean score; prompts are independent, responses to one are not.</param>
 /// <param name="KlPerToken">k3 to the reference, nats.</param>
 /// <param name="Distinct2">Share of different bigrams.</param>
 /// <param name="Length">Mean response tokens.</param>
@@ -41,10 +41,16 @@ public sealed record Evaluation(IReadOnlyList<ScoredRollout> Rows, double Score,
 
     public static Evaluation Of(IReadOnlyList<ScoredRollout> rows)
     {
-        double[] scores = [.. rows.Where(r => r.Scores.Score is not null).Select(r => r.Scores.Score!.Value)];
-        double mean = scores.Length == 0 ? double.NaN : scores.Average();
-        double error = scores.Length < 2 ? double.NaN : Math.Sqrt(scores.Sum(s => (s - mean) * (s - mean)) / (scores.Length - 1) / scores.Length);
-        return new Evaluation(rows, mean, error, RolloutStatistics.KlPerToken(rows), RolloutStatistics.Distinct(rows.Select(r => r.Rollout.ResponseTokens), 2),
+        ScoredRollout[] scored = [.. rows.Where(r => r.Scores.Score is not null)];
+        double mean = scored.Length == 0 ? double.NaN : scored.Average(r => r.Scores.Score!.Value);
+        return new Evaluation(rows, mean, ErrorOfMean(scored, mean), RolloutStatistics.KlPerToken(rows), RolloutStatistics.Distinct(rows.Select(r => r.Rollout.ResponseTokens), 2),
             rows.Average(r => r.Rollout.ResponseTokens.Length));
+    }
+
+    // Responses to one prompt are alike: G/(G − 1) · Σ over prompts (Σ of the prompt's (s − mean))² / n², which is the usual s²/n where each has one response (Liang & Zeger 1986).
+    private static double ErrorOfMean(ScoredRollout[] scored, double mean)
+    {
+        double[] prompts = [.. scored.GroupBy(r => r.Rollout.PromptId, StringComparer.Ordinal).Select(g => g.Sum(r => r.Scores.Score!.Value - mean))];
+        return prompts.Length < 2 ? double.NaN : Math.Sqrt((double)prompts.Length / (prompts.Length - 1) * prompts.Sum(d => d * d)) / scored.Length;
     }
 }

@@ -69,10 +69,11 @@ public sealed class HealthCheck(RunConfig config)
                 + "Most likely the pull to the reference is too weak: raise method.kl_coefficient or method.entropy_coefficient, or lower optimizer.learning_rate.");
         }
 
-        double limit = guards.ScoreLimit > 0 ? guards.ScoreLimit : config.Method.RewardClip, low = Of("score/min"), high = Of("score/max");
-        if (limit > 0 && Math.Max(-low, high) > limit)
+        // What reward_clip cuts was scaled and normalised first: the trainer counts it.
+        double low = Of("score/min"), high = Of("score/max"), cut = Of("reward/clip_share");
+        if (guards.ScoreLimit > 0 ? Math.Max(-low, high) > guards.ScoreLimit : cut > 0)
         {
-            yield return ("score", $"scores lie between {N(low)} and {N(high)}, beyond ±{N(limit)}{(guards.ScoreLimit > 0 ? " (guards.score_limit)" : ", where method.reward_clip cuts them")}. "
+            yield return ("score", $"scores lie between {N(low)} and {N(high)}, {(guards.ScoreLimit > 0 ? $"beyond ±{N(guards.ScoreLimit)} (guards.score_limit)" : $"and method.reward_clip = {N(config.Method.RewardClip)} cuts {N(100 * cut)} % of them, as scaled")}. "
                 + "Most likely a reward has no bound or its weight is too large: use transform: sigmoid, a smaller weight, or method.reward_normalization.");
         }
 

@@ -35,10 +35,19 @@ public static class Replay
             $"The policy that drew iteration {iteration} was removed (keep_checkpoints: {config.KeepCheckpoints}). Iterations that can be made again: {kept}. With keep_checkpoints: 0 a run keeps them all.");
     }
 
+    /// <summary>Where the files of an iteration made again may go: what lies there already would be compared, or trained on, with them.</summary>
+    /// <exception cref="ConfigurationException">The folder is not empty, or in the run.</exception>
+    public static void CheckOutput(RunDirectory run, string output)
+    {
+        string inside = Path.GetRelativePath(run.Root, output);
+        if (inside == "." || !(inside.StartsWith("..", StringComparison.Ordinal) || Path.IsPathRooted(inside))) throw new ConfigurationException($"--out {output} is in the run {run.Root}, which is only read. Give a folder outside of it.");
+        if (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())) throw new ConfigurationException($"--out {output} is there and not empty. Give a new folder, or empty this one.");
+    }
+
     /// <summary>Makes the iteration again.</summary>
     /// <param name="run">Open for reading.</param>
     /// <param name="iteration">From 1.</param>
-    /// <param name="output">Where the new files go.</param>
+    /// <param name="output">Where the new files go: empty, or not there.</param>
     /// <param name="outside">The rewards from outside that the run was begun with.</param>
     /// <param name="cancellation">Between tokens, batches and steps.</param>
     public static IReadOnlyList<ReplayedItem> Run(RunDirectory run, int iteration, string output, IReadOnlyList<OutsideReward> outside, CancellationToken cancellation)
@@ -46,10 +55,9 @@ public static class Replay
         RunConfig config = SameThreads(run.ReadConfig<RunConfig>(), run.ReadManifest());
         string policy = Check(run, config, iteration, outside);
         IterationPaths old = run.Iteration(iteration), made = new(output);
-        Directory.CreateDirectory(output);
         var items = new List<ReplayedItem>();
         RunModels models = RunModels.Of(config, run);
-        using RewardTraining? training = RewardTraining.Open(config, run, models, MetricsFile.Read(run.MetricsPath), iteration - 1, mayRepair: false);
+        using RewardTraining? training = RewardTraining.Open(config, run, models, config.RewardTraining.Reward.Length == 0 ? [] : MetricsFile.Read(run.MetricsPath), iteration - 1, mayRepair: false);
         Prompt[] prompts = [.. PromptFile.Read(config.Generation.Prompts, config.Generation.PromptColumn)];
         CollectedRollouts drawn;
         using (GenerationStage generation = GenerationStage.Open(policy, config.Generation.Engine, config.Threads))

@@ -122,10 +122,13 @@ public sealed record ResumePoint(int Iteration, IReadOnlyList<MetricRow> Rows, b
     public static void CheckInputs(RunConfig config, RunManifest manifest, IReadOnlyList<OutsideReward>? outside = null)
     {
         IReadOnlyDictionary<string, string> now = Manifest.Inputs(config, outside);
-        string[] changed = [.. manifest.Inputs.Where(i => now.TryGetValue(i.Key, out string? hash) ? hash != i.Value : true).Select(i => i.Key)];
-        if (changed.Length == 0) return;
-        throw new BadDataException(
-            $"What the run was begun with has changed or is missing: {string.Join(", ", changed)} (SHA-256 differs from manifest.json). Resumed, the run would be neither the old one nor a new one. "
-            + "Put the files back as they were, or begin a new run.");
+        string[] changed = [.. manifest.Inputs.Where(i => !now.TryGetValue(i.Key, out string? hash) || hash != i.Value).Select(i => i.Key)], added = [.. now.Keys.Where(i => !manifest.Inputs.ContainsKey(i))];
+        if (changed.Length + added.Length == 0) return;
+        string found = string.Join("; ", new[]
+        {
+            changed.Length > 0 ? $"What the run was begun with has changed or is missing: {string.Join(", ", changed)} (SHA-256 differs from manifest.json)" : "",
+            added.Length > 0 ? $"What the run was not begun with is there: {string.Join(", ", added)} (not in manifest.json)" : "",
+        }.Where(t => t.Length > 0));
+        throw new BadDataException($"{found}. Resumed, the run would be neither the old one nor a new one. Put the files back as they were, or begin a new run.");
     }
 }

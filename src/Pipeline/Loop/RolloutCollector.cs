@@ -83,7 +83,7 @@ public sealed class RolloutCollector(RunConfig config, GenerationStage generatio
     {
         string baselines = Path.Combine(folder, "baselines");
         FileErrors.Writing(baselines, () => Durable.CreateFolder(baselines));
-        return PromptScores.Of(Draw(prompts, sampling with { Greedy = true, SamplesPerPrompt = 1 }, baselines, suffix, work, cancellation), baselines);
+        return PromptScores.Of(Draw(prompts, sampling with { Greedy = true, SamplesPerPrompt = 1 }, baselines, suffix, work, cancellation));
     }
 
     private ScoredRollout[] Draw(List<Prompt> prompts, SamplingOptions sampling, string folder, string suffix, UnfinishedWork? work, CancellationToken cancellation)

@@ -29,6 +29,8 @@ public sealed class RunInspection
             return inspection._items;
         }
 
+        // A run that is at work removes old checkpoints while their files are read; what should be there is looked for below.
+        inspection._items.RemoveAll(i => i.Problems.Count > 0 && (i.Path.StartsWith("iterations", StringComparison.Ordinal) || i.Path.StartsWith("checkpoints", StringComparison.Ordinal)) && !Directory.Exists(Path.Combine(run.Root, i.Path)));
         inspection.Look(configs);
         return inspection._items;
     }
@@ -131,7 +133,8 @@ public sealed class RunInspection
     {
         string relative = Path.GetRelativePath(_run.Root, folder);
         if (_items.Any(i => i.Path == relative && (i.IsFinished || i.Problems.Count > 0))) return;
-        Damaged(relative, FolderSeal.Problems(folder) is { Count: > 0 } problems ? problems[0] : $"{folder}: missing.");
+        // One that was sealed after the list was made, by a run that is at work, is whole.
+        if (FolderSeal.Problems(folder) is { Count: > 0 } problems) Damaged(relative, problems[0]);
     }
 
     private void Damaged(string path, string problem)

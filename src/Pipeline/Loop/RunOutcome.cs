@@ -24,7 +24,7 @@ public sealed class RunOutcome(RunConfig config, RunDirectory run, Evaluation? b
         Samples = Samples(),
         SamplesNote = "The first held-out prompts, one sample each, drawn at the same random addresses before and after; not selected.",
         Warnings = [.. warnings],
-        Artifacts = [new("tuned policy (ONNX)", "policy"), new("tuned policy (Hugging Face)", "weights"), new("metrics", "metrics.jsonl"), new("held-out samples", "evaluation/after/scored.parquet")],
+        Artifacts = [new("tuned policy (ONNX)", "policy"), new("tuned policy (Hugging Face)", "weights"), new("metrics", "metrics.jsonl"), .. After is null ? Array.Empty<KeyValuePair<string, string>>() : [new("held-out samples", "evaluation/after/scored.parquet")]],
     });
 
     /// <summary>Before and after on the console.</summary>

@@ -40,7 +40,7 @@ internal static class RewardTrainingCheck
     {
         string file = config.RewardTraining.Config;
         if (config.RewardTraining.Reward.Length == 0 || !File.Exists(file)) yield break;
-        yield return ("reward_training/config", file);
+        foreach (string part in ConfigBinder.FilesOf(file)) yield return (part == file ? "reward_training/config" : $"reward_training/{Path.GetFileName(part)}", part);
         RewardModelConfig training = ConfigBinder.Load<RewardModelConfig>(file);
         foreach (string data in training.Data.Concat(training.HeldOutData).SelectMany(Manifest.InputFiles)) yield return ($"reward_training/{Path.GetFileName(data)}", data);
     }

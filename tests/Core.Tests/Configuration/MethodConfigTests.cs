@@ -72,6 +72,25 @@ public sealed class MethodConfigTests
         Assert.That(() => ConfigBinder.Parse<RunConfig>(filtered + "method: { correction: truncate }\n"), Throws.Nothing);
     }
 
+    [TestCase("top_p: 0.9", "generation.top_p is 0.9; it must be 1 (off)")]
+    [TestCase("min_p: 0.1", "generation.min_p is 0.1; it must be 0 (off)")]
+    [TestCase("repetition_penalty: 1.2", "generation.repetition_penalty is 1.2; it must be 1 (off)")]
+    [TestCase("greedy: true", "generation.greedy is true; it must be false (off)")]
+    public void SoDoesAllElseThatDrawsFromAnotherDistribution(string setting, string expected)
+    {
+        string filtered = $"policy: p\ngeneration: {{ prompts: q, {setting} }}\n";
+        Assert.That(Problem("name: ppo", filtered), Does.Contain(expected));
+        Assert.That(() => ConfigBinder.Parse<RunConfig>(filtered + "method: { correction: truncate }\n"), Throws.Nothing);
+    }
+
+    [TestCase("score/men", "keep_best is score/men; it must be a metric of docs/metrics.md that is no time, as score/mean, or empty. Did you mean 'score/mean'?")]
+    [TestCase("time/iteration_seconds", "that is no time")]
+    public void TheBestIsToldByAMetricThatThereIs(string metric, string expected)
+    {
+        Assert.That(Problem("name: ppo", $"policy: p\nkeep_best: {metric}\ngeneration: {{ prompts: q }}\n"), Does.Contain(expected));
+        foreach (string known in (string[])["reward/length/mean", "''"]) Assert.That(() => ConfigBinder.Parse<RunConfig>($"policy: p\nkeep_best: {known}\ngeneration: {{ prompts: q }}\n"), Throws.Nothing);
+    }
+
     [Test]
     public void AFileExtendsAnother()
     {

@@ -213,6 +213,30 @@ public sealed class CommandTests : FolderTest
         });
     }
 
+    /// <summary>An export replaces its folder whole: weights, or anything else that lies there, would go with it.</summary>
+    [Test]
+    public void AnExportReplacesNothingButAnExport()
+    {
+        Policy();
+        Outcome onto = Run("export", "--model", At("policy"), "--out", At("policy"));
+        Assert.That(onto.Code, Is.EqualTo(2), onto.Error);
+        Assert.That(onto.Error, Does.Contain("holds 'config.json', which is no part of an exported model"));
+        Assert.That(Path.Combine(At("policy"), "model.safetensors"), Does.Exist);
+        Directory.CreateDirectory(At("box"));
+        File.WriteAllText(Path.Combine(At("box"), "notes.txt"), "mine");
+        foreach (string folder in (string[])["box", "."])
+        {
+            Outcome other = Run("export", "--model", At("policy"), "--out", At(folder));
+            Assert.That(other.Code, Is.EqualTo(2), other.Error);
+        }
+
+        Assert.That(Path.Combine(At("box"), "notes.txt"), Does.Exist);
+        for (int i = 0; i < 2; i++) Assert.That(Run("export", "--model", At("policy"), "--out", At("onnx")).Code, Is.Zero, "an older export is replaced");
+        Outcome checkpoint = Run("ppo", "--in", At("none.parquet"), "--trajectories", At("t.parquet"), "--checkpoint-out", At("box"), "--policy-out", At("onnx"));
+        Assert.That(checkpoint.Code, Is.EqualTo(2), checkpoint.Error);
+        Assert.That(checkpoint.Error, Does.Contain("holds 'notes.txt', which is no part of a checkpoint"));
+    }
+
     /// <summary>Two iterations through files, one command each, with the checkpoint between them.</summary>
     [Test]
     public void PpoTrainsExportsAndGoesOn()

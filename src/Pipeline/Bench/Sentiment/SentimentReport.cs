@@ -55,7 +55,7 @@ internal static class SentimentReport
     {
         var text = new StringBuilder();
         double before = rows.SelectMany(r => r.Runs).Where(r => r.Diverged.Length == 0).Select(r => r.PositiveBefore).DefaultIfEmpty(double.NaN).Average();
-        text.Append(C, $"Written by `rlhf bench sentiment --seeds {bench.Seeds}{string.Concat(bench.Set.Select(s => $" --set {s}"))}`: mean P(positive) and KL to the reference (k3) on held-out prompts after training, ");
+        text.Append(C, $"Written by `rlhf bench sentiment --seeds {bench.Seeds}{(bench.Only.Count > 0 ? $" --only {string.Join(' ', bench.Only)}" : "")}{string.Concat(bench.Set.Select(s => $" --set {s}"))}`: mean P(positive) and KL to the reference (k3) on held-out prompts after training, ");
         text.Append(C, $"the same number of sampled responses for each. The untrained policy has P(positive) {before:0.000}. Seconds hang on the machine.\n\n![P(positive) against KL](sentiment.svg)\n");
         if (rows.FirstOrDefault(r => r.Config == "ppo" && !r.Diverged) is { } ppo) text.Append(Stability(ppo));
         foreach (SentimentResult run in rows.SelectMany(r => r.Runs).Where(r => r.Diverged.Length > 0)) text.Append(C, $"\n{run.Config}, seed {run.Seed}, diverged: {run.Diverged}\n");
