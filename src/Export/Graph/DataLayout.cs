@@ -5,6 +5,8 @@ internal sealed class DataLayout
 {
     public const string FileName = "model.onnx.data";
 
+    private const int MostNumbers = 1 << 28;
+
     private readonly Dictionary<string, (long Offset, long Length)> _places = [];
 
     public DataLayout(WeightMap map)
@@ -36,7 +38,12 @@ internal sealed class DataLayout
             entry.Fill(weights, values);
             NumberCheck.ThrowIfNotFinite(entry.Initializer, values.Span);
             file.Position = _places[entry.Initializer].Offset;
-            file.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.Span));
+            // A span of bytes ends at 2 GiB.
+            for (int done = 0, count; done < values.Length; done += count)
+            {
+                count = Math.Min(MostNumbers, values.Length - done);
+                file.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.Span.Slice(done, count)));
+            }
         }
     }
 }

@@ -3,12 +3,13 @@ using Rlhf.Models;
 
 namespace Rlhf.Export;
 
-/// <summary>A torch model's weights as the exporter reads them; on the CPU without a copy.</summary>
+/// <summary>A torch model's weights as the exporter reads them; float32 on the CPU without a copy, else one parameter at a time.</summary>
 public sealed class LlamaWeights : IModelWeights
 {
     private readonly LlamaModel _model;
+    private float[] _buffer = [];
 
-    /// <param name="model">On the CPU, float32.</param>
+    /// <param name="model">On any device.</param>
     public LlamaWeights(LlamaModel model)
     {
         _model = model;
@@ -20,7 +21,7 @@ public sealed class LlamaWeights : IModelWeights
 
     /// <inheritdoc/>
     public ReadOnlySpan<float> Get(string name) => _model.Parameters.Contains(name)
-        ? _model.Parameters.Span(name)
+        ? _model.Parameters.Host(name, ref _buffer)
         : throw new BadModelException($"The model has no parameter '{name}', which its ONNX graph needs.");
 
     /// <summary>The exporter's description of a configuration.</summary>

@@ -79,6 +79,6 @@ public interface IModelWeights
 {
     ModelShape Shape { get; }
 
-    /// <summary>The values of one parameter. Throws <see cref="Core.BadModelException"/> when the model has no such parameter.</summary>
+    /// <summary>The values of one parameter, valid until the next is asked for. Throws <see cref="Core.BadModelException"/> when the model has no such parameter.</summary>
     ReadOnlySpan<float> Get(string name);
 }

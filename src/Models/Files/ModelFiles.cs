@@ -45,7 +45,7 @@ internal static class ModelFiles
         CheckShape(reader.Entry(place.Name), place.Name, place.Spec.StoredShape);
         using DisposeScope scope = NewDisposeScope();
         Tensor staged = empty([.. place.Spec.StoredShape], ScalarType.Float32);
-        reader.Read(place.Name, Floats(staged), refuseNonFinite: true);
+        HostTensors.Fill(reader, place.Name, staged, refuseNonFinite: true);
         store[place.Name].copy_(place.Spec.Transposed ? staged.t() : staged);
     }
 
@@ -61,7 +61,7 @@ internal static class ModelFiles
         using DisposeScope scope = NewDisposeScope();
         Tensor value = store[place.Name];
         Tensor staged = (place.Spec.Transposed ? value.t() : value).to(ScalarType.Float32, CPU).contiguous();
-        Floats(staged).CopyTo(destination);
+        HostTensors.Read(staged, destination);
     });
 
     /// <summary>A tensor that the architecture does not use would be lost silently, so it is an error. Old files carry the rotary frequencies.</summary>
@@ -83,6 +83,4 @@ internal static class ModelFiles
 
         void Copy(string name) => WholeFile.WriteAllBytes(Path.Combine(to, name), File.ReadAllBytes(Path.Combine(from, name)));
     }
-
-    private static Span<float> Floats(Tensor tensor) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(tensor.bytes);
 }

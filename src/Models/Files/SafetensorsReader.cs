@@ -62,20 +62,40 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="BadModelException">Missing, of another size, of a type that is no weight, or not finite.</exception>
     public void Read(string name, Span<float> destination, bool refuseNonFinite = false)
     {
+        RequireCount(name, destination.Length);
+        ReadPart(name, 0, destination, refuseNonFinite);
+    }
+
+    /// <summary>Reads some numbers of a tensor as float32.</summary>
+    /// <param name="name">Hugging Face name.</param>
+    /// <param name="first">The first number, in the stored order.</param>
+    /// <param name="destination">As many as are wanted.</param>
+    /// <param name="refuseNonFinite">True: NaN or infinity is an error that names the tensor and the place.</param>
+    /// <exception cref="BadModelException">Missing, smaller, of a type that is no weight, or not finite.</exception>
+    public void ReadPart(string name, long first, Span<float> destination, bool refuseNonFinite = false)
+    {
         SafetensorsEntry entry = Entry(name);
-        if (entry.Count != destination.Length)
-            throw new BadModelException($"{entry.File}: tensor {name}: shape [{string.Join(", ", entry.Shape)}] has {entry.Count} numbers; {destination.Length} expected.");
+        if (first < 0 || first > entry.Count - destination.Length)
+            throw new BadModelException($"{entry.File}: tensor {name}: it has {entry.Count} numbers; {destination.Length} from number {first} on are asked for.");
         SafetensorsType type = WeightType(entry);
-        const int chunk = 1 << 28; // spans end at 2 GiB
-        for (int done = 0; done < destination.Length; done += chunk)
+        for (int done = 0, count; done < destination.Length; done += count)
         {
-            int count = Math.Min(chunk, destination.Length - done);
-            ReadOnlySpan<byte> bytes = _files[entry.File].Bytes(entry.Offset + ((long)done * type.Size()), count * type.Size());
+            count = Math.Min(HostTensors.SliceNumbers, destination.Length - done);
+            ReadOnlySpan<byte> bytes = _files[entry.File].Bytes(entry.Offset + ((first + done) * type.Size()), count * type.Size());
             FloatConversion.ToSingle(bytes, type, destination.Slice(done, count));
         }
 
         if (refuseNonFinite && FloatConversion.IndexOfNonFinite(destination) is >= 0 and int place)
-            throw new BadModelException($"{entry.File}: tensor {name}: number {place} is {destination[place]}; weights must be finite.");
+            throw new BadModelException($"{entry.File}: tensor {name}: number {first + place} is {destination[place]}; weights must be finite.");
+    }
+
+    /// <summary>Holds the number of a tensor's numbers against what is expected.</summary>
+    /// <exception cref="BadModelException">Missing, or of another size.</exception>
+    public void RequireCount(string name, long count)
+    {
+        SafetensorsEntry entry = Entry(name);
+        if (entry.Count != count)
+            throw new BadModelException($"{entry.File}: tensor {name}: shape [{string.Join(", ", entry.Shape)}] has {entry.Count} numbers; {count} expected.");
     }
 
     /// <summary>The stored bytes of a tensor, as mapped. Valid until the reader is disposed.</summary>

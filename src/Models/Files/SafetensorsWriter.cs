@@ -9,6 +9,9 @@ namespace Rlhf.Models;
 /// <summary>Puts a tensor's float32 numbers, in the order they are to be stored, into the span.</summary>
 public delegate void TensorFill(Span<float> destination);
 
+/// <summary>Puts a tensor's float32 numbers from <paramref name="first"/> on, in the order they are to be stored, into the span.</summary>
+public delegate void TensorPart(long first, Span<float> destination);
+
 /// <summary>One tensor to be written.</summary>
 /// <param name="Name">Hugging Face name.</param>
 /// <param name="Shape">As stored.</param>
@@ -23,7 +26,48 @@ public sealed record SafetensorsOutput(string Name, IReadOnlyList<long> Shape, T
 
     /// <summary>A flat tensor whose numbers lie in memory.</summary>
     public static SafetensorsOutput Of(string name, float[] values) => new(name, [values.Length], values.CopyTo) { Values = values };
+
+    /// <summary>A flat tensor of any size that is fetched piece by piece, in order.</summary>
+    /// <param name="name">In the file.</param>
+    /// <param name="count">How many numbers.</param>
+    /// <param name="part">Called once a piece while writing.</param>
+    /// <param name="numbersAtOnce">Of a piece: 64 MiB unless told.</param>
+    public static SafetensorsOutput InParts(string name, long count, TensorPart part, int numbersAtOnce = 1 << 24) =>
+        new(name, [count], destination => part(0, destination)) { Part = part, BufferNumbers = (int)Math.Min(count, numbersAtOnce) };
+
+    /// <summary>Where not null, called instead of <see cref="Fill"/>.</summary>
+    private TensorPart? Part { get; init; }
+
+    /// <summary>Numbers that the writer must have room for; null: all.</summary>
+    private int? BufferNumbers { get; init; }
+
+    /// <summary>Room for what <see cref="Pieces"/> needs.</summary>
+    internal int Room => !Values.IsEmpty ? 0 : BufferNumbers ?? checked((int)Count);
+
+    /// <summary>Hands all numbers over in order.</summary>
+    /// <param name="room">At least <see cref="Room"/> numbers, overwritten.</param>
+    /// <param name="write">Takes a piece.</param>
+    internal void Pieces(Span<float> room, TensorPiece write)
+    {
+        if (!Values.IsEmpty)
+        {
+            write(Values.Span);
+            return;
+        }
+
+        for (long done = 0; done < Count;)
+        {
+            Span<float> piece = room[..(int)Math.Min(Room, Count - done)];
+            if (Part is null) Fill(piece);
+            else Part(done, piece);
+            write(piece);
+            done += piece.Length;
+        }
+    }
 }
+
+/// <summary>Takes some of a tensor's numbers.</summary>
+internal delegate void TensorPiece(ReadOnlySpan<float> numbers);
 
 /// <summary>
 /// Writes safetensors files that depend on nothing but the tensors: names sorted, data aligned to 8 bytes, no time stamps. A file
@@ -129,18 +173,13 @@ public static class SafetensorsWriter
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
         stream.Write(length);
         stream.Write(header);
-        float[] numbers = new float[checked((int)tensors.Where(t => t.Values.IsEmpty).Select(t => t.Count).DefaultIfEmpty(0).Max())];
+        float[] numbers = new float[tensors.Select(t => t.Room).DefaultIfEmpty(0).Max()];
         bool asTheyLie = type == SafetensorsType.F32 && BitConverter.IsLittleEndian;
         byte[] bytes = asTheyLie ? [] : new byte[ChunkBytes];
-        foreach (SafetensorsOutput tensor in tensors)
-        {
-            ReadOnlySpan<float> values = tensor.Values.Span;
-            if (tensor.Values.IsEmpty)
-            {
-                tensor.Fill(numbers.AsSpan(0, (int)tensor.Count));
-                values = numbers.AsSpan(0, (int)tensor.Count);
-            }
+        foreach (SafetensorsOutput tensor in tensors) tensor.Pieces(numbers, Write);
 
+        void Write(ReadOnlySpan<float> values)
+        {
             for (int done = 0, count; done < values.Length; done += count)
             {
                 count = Math.Min(ChunkBytes / type.Size(), values.Length - done);

@@ -95,13 +95,29 @@ public sealed class ParameterStore : IDisposable
 
     public ParameterPlace Place(string name) => _places.TryGetValue(name, out ParameterPlace? place) ? place : throw new KeyNotFoundException($"No parameter is named {name}.");
 
+    /// <summary>True: the numbers lie in host memory as float32, so parameters have spans and pointers.</summary>
+    public bool IsHostFloat => Dtype == ScalarType.Float32 && Device.type == DeviceType.CPU;
+
+    /// <summary>The numbers of a parameter as float32 in host memory: where they lie, or else copied.</summary>
+    /// <param name="name">Of the parameter.</param>
+    /// <param name="buffer">Holds the copy, grown where it is too small; not touched where nothing is copied.</param>
+    /// <returns>Valid until the buffer is used again or the weights change.</returns>
+    public ReadOnlySpan<float> Host(string name, ref float[] buffer)
+    {
+        if (IsHostFloat) return Span(name);
+        int count = checked((int)Place(name).Count);
+        if (buffer.Length < count) buffer = new float[count];
+        HostTensors.Read(this[name], buffer.AsSpan(0, count));
+        return buffer.AsSpan(0, count);
+    }
+
     /// <summary>The numbers of a float32 parameter on the CPU, in place.</summary>
     public unsafe Span<float> Span(string name) => new((void*)Pointer(name), checked((int)Place(name).Count));
 
     /// <summary>The address of a parameter on the CPU; valid until the store is disposed.</summary>
     public unsafe nint Pointer(string name)
     {
-        if (Dtype != ScalarType.Float32) throw new InvalidOperationException($"The parameters are {Dtype}; only Float32 has spans and pointers.");
+        if (!IsHostFloat) throw new InvalidOperationException($"The parameters are {Dtype} on {Device}; only Float32 on the CPU has spans and pointers.");
         return FlatAddress() + (nint)(Place(name).Offset * sizeof(float));
     }
 
@@ -114,7 +130,10 @@ public sealed class ParameterStore : IDisposable
     }
 
     /// <summary>SHA-256 (hex, lower case) over name, shape and float32 bytes of every parameter, sorted by name: the identity of the weights.</summary>
-    public string Hash()
+    public string Hash() => Hash(HostTensors.SliceNumbers);
+
+    /// <param name="slice">Most numbers at once.</param>
+    internal string Hash(int slice)
     {
         using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Span<byte> number = stackalloc byte[8];
@@ -129,8 +148,12 @@ public sealed class ParameterStore : IDisposable
                 sha.AppendData(number);
             }
 
-            using Tensor values = OnCpu(Flat, place.Offset, checked((int)place.Count));
-            sha.AppendData(values.bytes);
+            for (long done = 0, count; done < place.Count; done += count)
+            {
+                count = Math.Min(slice, place.Count - done);
+                using Tensor values = OnCpu(Flat, place.Offset + done, count);
+                sha.AppendData(values.bytes);
+            }
         }
 
         return Convert.ToHexStringLower(sha.GetHashAndReset());
@@ -159,7 +182,7 @@ public sealed class ParameterStore : IDisposable
     }
 
     /// <summary>A float32 tensor on the CPU that shares memory with the buffer where it can.</summary>
-    private static Tensor OnCpu(Tensor flat, long offset, int count)
+    private static Tensor OnCpu(Tensor flat, long offset, long count)
     {
         using Tensor part = flat.narrow(0, offset, count);
         return part.to(ScalarType.Float32, CPU);

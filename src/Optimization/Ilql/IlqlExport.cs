@@ -9,8 +9,8 @@ namespace Rlhf.Optimization;
 public static class IlqlExport
 {
     /// <summary>Writes the folder and holds it against torch.</summary>
-    /// <param name="model">The policy, float32 on the CPU.</param>
-    /// <param name="heads">Its heads.</param>
+    /// <param name="model">The policy.</param>
+    /// <param name="heads">Its heads, on the same device.</param>
     /// <param name="beta">β of decoding.</param>
     /// <param name="tokenizerFrom">Folder with the tokenizer's files.</param>
     /// <param name="to">ONNX folder.</param>
@@ -29,10 +29,11 @@ public static class IlqlExport
     private sealed class Weights(LlamaModel model, IlqlHeads heads, double beta) : IModelWeights
     {
         private readonly LlamaWeights _policy = new(model);
+        private float[] _buffer = [];
 
         public ModelShape Shape { get; } = LlamaWeights.ShapeOf(model.Config) with { ActionValueBeta = beta };
 
-        public ReadOnlySpan<float> Get(string name) => heads.Parameters.Contains(name) ? heads.Parameters.Span(name) : _policy.Get(name);
+        public ReadOnlySpan<float> Get(string name) => heads.Parameters.Contains(name) ? heads.Parameters.Host(name, ref _buffer) : _policy.Get(name);
     }
 
     private sealed class Reference(LlamaModel model, IlqlHeads heads, double beta) : IGateReference

@@ -86,7 +86,7 @@ public sealed class TrainingCheckpoint
     {
         using (var whole = new WholeFolder(At(position.Done)))
         {
-            string hash = SafetensorsWriter.WriteHashed(whole.FilePath(Weights), _tensors.Select(t => new SafetensorsOutput(t.Key, [t.Value.numel()], span => HostTensors.Read(t.Value, span))), SafetensorsType.F32);
+            string hash = SafetensorsWriter.WriteHashed(whole.FilePath(Weights), _tensors.Select(t => SafetensorsOutput.InParts(t.Key, t.Value.numel(), (first, span) => HostTensors.Read(t.Value, span, first))), SafetensorsType.F32);
             var state = new State(
                 position, new(_numbers.ToDictionary(n => n.Key, n => n.Value.Get()), StringComparer.Ordinal), new(_optimizers.ToDictionary(o => o.Name, o => o.Optimizer.Step), StringComparer.Ordinal), _inputs);
             WholeFile.WriteAllText(whole.FilePath(StateFile), JsonSerializer.Serialize(state, Json) + "\n");
