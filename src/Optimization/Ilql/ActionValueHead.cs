@@ -7,15 +7,19 @@ namespace Rlhf.Optimization;
 /// The output layer of a Q head, Q(s, ·) = f·W + b, in chunks of rows with the analytic gradient: with c the taken action and l = log Σ_a exp Q(s, a),
 /// ∂L/∂Q(s, ·) = ∂L/∂Q(s, c) · 1_c + ∂L/∂l · softmax(Q). No [tokens, vocabulary] tensor beyond a chunk.
 /// </summary>
-/// <param name="weight">[features, vocabulary]</param>
+/// <param name="weight">[features, vocabulary]; all tensors are the caller's.</param>
 /// <param name="bias">[vocabulary]</param>
 /// <param name="weightGradient">As the weight; null: not trained.</param>
 /// <param name="biasGradient">As the bias; null: not trained.</param>
 /// <param name="chunkRows">Rows at once.</param>
 public sealed class ActionValueHead(Tensor weight, Tensor bias, Tensor? weightGradient = null, Tensor? biasGradient = null, int chunkRows = 512)
 {
-    /// <summary>Q of all actions: [rows, features] to [rows, vocabulary].</summary>
-    public Tensor All(Tensor features) => features.matmul(weight).add_(bias);
+    /// <summary>Q of all actions: [rows, features] to [rows, vocabulary]; without autograd.</summary>
+    public Tensor All(Tensor features)
+    {
+        using IDisposable noGrad = no_grad();
+        return features.matmul(weight).add_(bias);
+    }
 
     /// <summary>Q of the taken actions, and log Σ exp Q; without autograd.</summary>
     /// <param name="features">[tokens, features], detached.</param>

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Rlhf.Core;
 using Rlhf.Models;
 using TorchSharp;
@@ -30,7 +29,7 @@ public sealed class IlqlHeads : IDisposable
         Slow = new ParameterStore(q, device, trainable: false);
         Initialisation.Fill(Parameters, config, seed);
         _online = [.. QNames.Select(n => new ActionValueHead(
-            Parameters[Name(n, "down.weight")].detach(), Parameters[Name(n, "down.bias")].detach(), Parameters.GradientOf(Name(n, "down.weight")), Parameters.GradientOf(Name(n, "down.bias"))))];
+            Parameters[Name(n, "down.weight")], Parameters[Name(n, "down.bias")], Parameters.GradientOf(Name(n, "down.weight")), Parameters.GradientOf(Name(n, "down.bias"))))];
         _slow = [.. QNames.Select(n => new ActionValueHead(Slow[Name(n, "down.weight")], Slow[Name(n, "down.bias")]))];
         Follow(1);
     }
@@ -87,14 +86,7 @@ public sealed class IlqlHeads : IDisposable
         using SafetensorsReader reader = SafetensorsReader.Open(Path.Combine(folder, FileName));
         foreach ((ParameterStore store, string prefix) in new[] { (Parameters, ""), (Slow, "slow.") })
         {
-            using IDisposable noGrad = no_grad();
-            foreach (ParameterPlace place in store.Table)
-            {
-                float[] values = new float[place.Count];
-                reader.Read(prefix + place.Name, values);
-                using Tensor host = tensor(values, [.. place.Spec.Shape]);
-                store[place.Name].copy_(host);
-            }
+            foreach (ParameterPlace place in store.Table) HostTensors.Fill(reader, prefix + place.Name, store[place.Name]);
         }
     }
 
@@ -113,11 +105,7 @@ public sealed class IlqlHeads : IDisposable
     private static ParameterSpec Spec(string name, ParameterStart start, params long[] shape) => new(name, shape, shape, false, start);
 
     private static IEnumerable<SafetensorsOutput> Outputs(ParameterStore store, string prefix) => store.Table.Select(place => new SafetensorsOutput(
-        prefix + place.Name, place.Spec.Shape, destination =>
-        {
-            using Tensor host = store[place.Name].detach().cpu().contiguous();
-            MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
-        }));
+        prefix + place.Name, place.Spec.Shape, destination => HostTensors.Read(store[place.Name], destination)));
 
     public void Dispose()
     {

@@ -34,7 +34,7 @@ public sealed class IlqlTrainer : IDisposable
         _device = device(config.Device);
         _head = ModelParts.Head(model);
         Optimizer = ModelParts.Optimizer(model, config.Optimizer);
-        HeadOptimizer = new AdamW(heads.Parameters.Flat, heads.Parameters.Gradient!, null, config.Optimizer, () => " It is a Q or V head.");
+        HeadOptimizer = ModelParts.Optimizer(heads.Parameters, config.Optimizer, () => " It is a Q or V head.");
     }
 
     public AdamW Optimizer { get; }

@@ -10,7 +10,7 @@ namespace Rlhf.Optimization;
 /// </summary>
 public sealed class LanguageModelHead(Tensor weight, Tensor? weightGradient, bool tied, int chunkRows = 512, long keepBytes = 256L << 20)
 {
-    // weight: tied [vocabulary, hidden] (the embedding), else [hidden, vocabulary]; the gradient has the weight's shape.
+    // weight: tied [vocabulary, hidden] (the embedding), else [hidden, vocabulary]; the gradient has the weight's shape. Both are borrowed.
     private Tensor Logits(Tensor rows) => tied ? rows.matmul(weight.t()) : rows.matmul(weight);
 
     private long Vocabulary => tied ? weight.shape[0] : weight.shape[1];

@@ -8,29 +8,37 @@ namespace Rlhf.Optimization;
 /// <summary>What trainers take out of a model: its head, the mask of decayed weights, its likelihood of a text.</summary>
 public static class ModelParts
 {
-    /// <summary>The chunked LM head over the model's own (tied or untied) weight and gradient.</summary>
+    /// <summary>The chunked LM head over the model's own (tied or untied) weight and gradient, which stay the model's: the head ends with it.</summary>
     public static LanguageModelHead Head(LlamaModel model, bool trainable = true)
     {
         bool tied = model.Config.TieWordEmbeddings;
         string name = tied ? "model.embed_tokens.weight" : "lm_head.weight";
-        return new LanguageModelHead(model.Parameters[name].detach(), trainable ? model.Parameters.GradientOf(name) : null, tied);
+        return new LanguageModelHead(model.Parameters[name], trainable ? model.Parameters.GradientOf(name) : null, tied);
     }
 
     /// <summary>[parameters] 1 where weight decay applies: matrices; not gains, biases, nor heads of one row.</summary>
-    public static Tensor DecayMask(LlamaModel model)
+    public static Tensor DecayMask(ParameterStore parameters)
     {
-        Tensor mask = zeros_like(model.Parameters.Flat).DetachFromDisposeScope();
-        foreach (ParameterPlace p in model.Parameters.Table)
+        Tensor mask = zeros_like(parameters.Flat).DetachFromDisposeScope();
+        foreach (ParameterPlace p in parameters.Table)
         {
-            if (p.Spec.Shape.Count == 2 && p.Spec.Shape.Min() > 1) mask.narrow(0, p.Offset, p.Count).fill_(1);
+            if (p.Spec.Shape.Count != 2 || p.Spec.Shape.Min() == 1) continue;
+            using Tensor matrix = mask.narrow(0, p.Offset, p.Count);
+            matrix.fill_(1).Dispose();
         }
 
         return mask;
     }
 
     /// <summary>AdamW over all weights of a trainable model, with <see cref="DecayMask"/>. Its errors name the tensor.</summary>
-    public static AdamW Optimizer(LlamaModel model, OptimizerConfig config) =>
-        new(model.Parameters.Flat, model.Parameters.Gradient!, DecayMask(model), config, () => NonFinite(model));
+    public static AdamW Optimizer(LlamaModel model, OptimizerConfig config) => Optimizer(model.Parameters, config, () => NonFinite(model));
+
+    /// <summary>AdamW over all weights of a trainable store, with <see cref="DecayMask"/> where something decays.</summary>
+    /// <param name="parameters">With gradients.</param>
+    /// <param name="config">Rates and bounds.</param>
+    /// <param name="nonFinite">Says which tensor went bad, for errors.</param>
+    public static AdamW Optimizer(ParameterStore parameters, OptimizerConfig config, Func<string> nonFinite) =>
+        new(parameters.Flat, parameters.Gradient!, config.WeightDecay > 0 ? DecayMask(parameters) : null, config, nonFinite);
 
     /// <summary>Which tensor went bad, for an error message: the first weight, else the first gradient, that holds NaN or Inf; empty when none does.</summary>
     public static string NonFinite(LlamaModel model)

@@ -39,6 +39,19 @@ public sealed class PreferenceTrainerTests
             new((int[])[.. prompt.Tokens.Span[..prompt.ResponseStart], .. response.Tokens.Span[response.ResponseStart..]], prompt.ResponseStart);
     }
 
+    /// <summary>KTO scores mismatched responses in every step; nothing stays of it.</summary>
+    [Test, NonParallelizable]
+    public void StepsLeaveNoTensorBehind()
+    {
+        using LlamaModel reference = Tiny.Model(seed: 9), model = Tiny.Model();
+        PreferenceExample[] pairs = Pairs(3, reference);
+        using var trainer = new PreferenceTrainer(model, Config(PreferenceMethod.Kto));
+        trainer.Step(pairs, 0);
+        long before = Tensor.TotalCount;
+        for (int step = 0; step < 5; step++) trainer.Step(pairs, 0);
+        Assert.That(Tensor.TotalCount, Is.LessThanOrEqualTo(before));
+    }
+
     [Test]
     public void CutAndOrderOfTheBatchChangeNothing([Values] PreferenceMethod method)
     {

@@ -88,7 +88,7 @@ public sealed class SftTrainerTests
     public void OnlyMatricesDecay()
     {
         using LlamaModel model = Tiny.Model();
-        using TorchSharp.torch.Tensor mask = ModelParts.DecayMask(model);
+        using TorchSharp.torch.Tensor mask = ModelParts.DecayMask(model.Parameters);
         double[] flat = Tiny.Doubles(mask);
         foreach (ParameterPlace place in model.Parameters.Table)
         {
