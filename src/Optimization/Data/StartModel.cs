@@ -26,13 +26,14 @@ public static class StartModel
         bool isNew = config.Model.Length == 0, isReward = !isNew && LlamaConfig.Load(config.Model).Head == ModelHead.Scalar;
         return isNew
             ? LlamaModel.Create(Scalar(Config(config.Architecture, tokenizer)), config.Seed, device)
-            : LlamaModel.Load(config.Model, ModelHead.Scalar, device, Scalar);
+            : LlamaModel.Load(config.Model, ModelHead.Scalar, device, Scalar, seed: config.Seed);
 
         LlamaConfig Scalar(LlamaConfig shape) => shape with
         {
             Head = ModelHead.Scalar,
             RewardPooling = isReward ? shape.RewardPooling : config.Pooling == "last" ? RewardPooling.Last : RewardPooling.Mean,
             RewardMaxLength = Math.Min(config.MaxLength, shape.MaxPositionEmbeddings),
+            RewardTemperature = 1, // that of other weights; gain and bias are part of the score that is trained
         };
     }
 

@@ -187,11 +187,7 @@ public sealed class RewardContinuation : IDisposable
         FolderSeal.Write(onnx);
     }
 
-    private double[][] Evaluate(IReadOnlyList<RewardExample> examples)
-    {
-        using var trainer = new RewardModelTrainer(_model, _config);
-        return trainer.Evaluate(examples);
-    }
+    private double[][] Evaluate(IReadOnlyList<RewardExample> examples) => new RewardScorer(_model, _config).Evaluate(examples);
 
     private LlamaModel Load(string folder)
     {

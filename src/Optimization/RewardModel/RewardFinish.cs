@@ -43,18 +43,18 @@ public static class RewardFinish
     /// <summary>Writes gain, bias and temperature into the saved model; done again after a process that died, it gives the same.</summary>
     /// <param name="config">Reference texts and output.</param>
     /// <param name="saved">The model in the output folder, with gain, bias and temperature <see cref="AsTrained"/>.</param>
-    /// <param name="trainer">Of that model.</param>
+    /// <param name="scorer">Of that model.</param>
     /// <param name="tokenizer">Of the reference texts.</param>
     /// <param name="labels">Of <see cref="Standardise"/>.</param>
     /// <param name="temperature">Of <see cref="Temperature"/>.</param>
     /// <param name="cancellation">Honoured while reading.</param>
-    public static void Save(RewardModelConfig config, LlamaModel saved, RewardModelTrainer trainer, Tokenizer tokenizer, (double Mean, double Deviation) labels, double temperature, CancellationToken cancellation)
+    public static void Save(RewardModelConfig config, LlamaModel saved, RewardScorer scorer, Tokenizer tokenizer, (double Mean, double Deviation) labels, double temperature, CancellationToken cancellation)
     {
         (double factor, double shift) = (labels.Deviation, labels.Mean); // reward = factor · trained score + shift
         if (config.NormalizeOn.Count > 0)
         {
             RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NormalizeColumn, PromptColumn = config.NormalizePromptColumn };
-            double[] rewards = [.. trainer.Evaluate(RewardData.All(reading, config.NormalizeOn, tokenizer, cancellation)).Select(s => (factor * s[0]) + shift)];
+            double[] rewards = [.. scorer.Evaluate(RewardData.All(reading, config.NormalizeOn, tokenizer, cancellation)).Select(s => (factor * s[0]) + shift)];
             double mean = rewards.Average(), deviation = Math.Sqrt(rewards.Average(r => (r - mean) * (r - mean)));
             if (!(deviation > 0)) throw new BadDataException($"{string.Join(", ", config.NormalizeOn)}: the rewards of these texts are all {mean}; they have no deviation to normalise.");
             (factor, shift) = (factor / deviation, (shift - mean) / deviation);

@@ -74,13 +74,17 @@ public static class RewardModelStage
             },
             cancellation);
 
+        // What follows is done with the saved model, so weights, gradients and moments make room for it.
+        trainer.Dispose();
+        model.Dispose();
+
         // A process that died after Save left its gain and bias in the folder: they belong to the end, not to what was trained.
-        using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device), c => RewardFinish.AsTrained(c, model.Config));
-        using var final = new RewardModelTrainer(saved, config);
-        double[][] scores = final.Evaluate(heldOut);
+        using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, TorchSharp.torch.device(config.Device), c => RewardFinish.AsTrained(c, model.Config), trainable: false);
+        var scorer = new RewardScorer(saved, config);
+        double[][] scores = scorer.Evaluate(heldOut);
         RewardQuality result = RewardQuality.Of(config, heldOut, scores);
         double temperature = config.Calibrate ? RewardFinish.Temperature(config, heldOut, scores) : 1;
-        RewardFinish.Save(config, saved, final, tokenizer, labels, temperature, cancellation);
+        RewardFinish.Save(config, saved, scorer, tokenizer, labels, temperature, cancellation);
         loop.Log.Row("saved model", string.Create(CultureInfo.InvariantCulture, $"{heldOut.Count:N0} examples held out"), config.Calibrate ? [.. Values(result), ("eval/temperature", temperature)] : Values(result));
         loop.Complete();
         return result.Headline;

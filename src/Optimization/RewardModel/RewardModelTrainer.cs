@@ -15,11 +15,13 @@ public sealed class RewardModelTrainer : IDisposable
     private readonly LlamaModel _model;
     private readonly RewardModelConfig _config;
     private readonly Device _device;
+    private readonly RewardScorer _scorer;
 
     public RewardModelTrainer(LlamaModel model, RewardModelConfig config)
     {
         (_model, _config) = (model, config);
         _device = device(config.Device);
+        _scorer = new RewardScorer(model, config);
         Optimizer = ModelParts.Optimizer(model, config.Optimizer);
     }
 
@@ -32,7 +34,7 @@ public sealed class RewardModelTrainer : IDisposable
     /// <returns>Mean loss an example, and the gradient's norm before clipping.</returns>
     public (double Loss, double GradientNorm) Step(IReadOnlyList<RewardExample> batch, uint epoch, double progress)
     {
-        int[][][] texts = [.. batch.Select(e => Texts(e, training: true, epoch))];
+        int[][][] texts = [.. batch.Select(e => _scorer.Texts(e, training: true, epoch))];
         double loss = Pass(batch, texts, epoch, 1);
         if (_config.AdversarialEpsilon > 0)
         {
@@ -49,11 +51,11 @@ public sealed class RewardModelTrainer : IDisposable
     {
         double loss = 0;
         RewardScale scale = RewardScale.Of(batch);
-        foreach (int[] cut in Cut(texts))
+        foreach (int[] cut in _scorer.Cut(texts))
         {
             using DisposeScope scope = NewDisposeScope();
-            Tensor scores = Forward([.. cut.SelectMany(i => texts[i])], Ends(batch, cut), Dropout(batch, cut, epoch)); // [texts], or [steps]
-            double[] values = Doubles(scores), gradient = new double[values.Length];
+            Tensor scores = _scorer.Forward([.. cut.SelectMany(i => texts[i])], RewardScorer.Ends(batch, cut), Dropout(batch, cut, epoch)); // [texts], or [steps]
+            double[] values = RewardScorer.Doubles(scores), gradient = new double[values.Length];
             int[] offsets = RaggedOffsets.FromLengths([.. cut.Select(i => texts[i].Length)]);
             loss += RewardObjectives.Evaluate(_config, values, offsets, [.. cut.SelectMany(i => batch[i].StepLabels ?? [batch[i].Label])], scale, gradient);
             if (weight != 1)
@@ -67,35 +69,6 @@ public sealed class RewardModelTrainer : IDisposable
         return loss;
     }
 
-    /// <summary>Scores of every text (or step) of every example, without training, in the order of the examples.</summary>
-    public double[][] Evaluate(IReadOnlyList<RewardExample> examples, Action<int>? done = null)
-    {
-        using IDisposable noGrad = no_grad();
-        double[][] scores = new double[examples.Count][];
-        int[][][] texts = [.. examples.Select(e => Texts(e, training: false, 0))];
-        int count = 0;
-        foreach (int[] cut in Cut(texts))
-        {
-            using DisposeScope scope = NewDisposeScope();
-            double[] values = Doubles(Forward([.. cut.SelectMany(i => texts[i])], Ends(examples, cut), null));
-            int at = 0;
-            foreach (int i in cut)
-            {
-                int own = examples[i].StepEnds?.Length ?? texts[i].Length;
-                scores[i] = values[at..(at + own)];
-                at += own;
-            }
-
-            done?.Invoke(count += cut.Length);
-        }
-
-        return scores;
-    }
-
-    // Process rewards: (row, position) of every step's last token.
-    private static (int Row, int Position)[]? Ends(IReadOnlyList<RewardExample> examples, int[] cut) =>
-        examples[cut[0]].StepEnds is null ? null : [.. cut.SelectMany((i, row) => examples[i].StepEnds!.Select(p => (row, p)))];
-
     // [texts] or [steps] by [hidden]; null without dropout.
     private Tensor? Dropout(IReadOnlyList<RewardExample> examples, int[] cut, uint epoch)
     {
@@ -105,30 +78,8 @@ public sealed class RewardModelTrainer : IDisposable
         return tensor(PooledDropout.Factors(_config.Dropout, _config.Seed, epoch, addresses, width), addresses.Length, width).to(_device);
     }
 
-    private int[][] Texts(RewardExample example, bool training, uint epoch) =>
-        [.. example.Texts.Select((t, i) => RewardAugmentation.Apply(t, _config, _model.Config.VocabSize, training, epoch, example.Row, (uint)i, _model.Config.PadTokenId ?? 0))];
-
-    private List<int[]> Cut(int[][][] texts) => ExampleCut.ByTokens([.. texts.Select(t => t.Select(x => x.Length).ToArray())], _config.MicroBatchTokens);
-
-    private Tensor Forward(int[][] texts, (int Row, int Position)[]? ends, Tensor? factors)
-    {
-        int time = texts.Max(t => t.Length);
-        long[] ids = new long[texts.Length * time];
-        for (int row = 0; row < texts.Length; row++)
-        {
-            for (int i = 0; i < texts[row].Length; i++) ids[(row * time) + i] = texts[row][i];
-        }
-
-        Tensor states = _model.Hidden(tensor(ids, texts.Length, time).to(_device)); // [texts, time, hidden]
-        if (ends is null) return _model.Score(states, tensor(texts.Select(t => (long)t.Length).ToArray()).to(_device), factors);
-
-        // A step is judged where it ends: each such state is a text of one token.
-        Tensor places = tensor(ends.Select(e => ((long)e.Row * time) + e.Position).ToArray()).to(_device);
-        Tensor chosen = states.reshape((long)texts.Length * time, states.shape[2]).index_select(0, places).unsqueeze(1); // [steps, 1, hidden]
-        return _model.Score(chosen, ones(ends.Length, ScalarType.Int64, _device), factors);
-    }
-
-    private static double[] Doubles(Tensor scores) => [.. PolicyScorer.HostFloats(scores).Select(s => (double)s)];
+    /// <summary>Scores of every text (or step) of every example, without training, in the order of the examples.</summary>
+    public double[][] Evaluate(IReadOnlyList<RewardExample> examples) => _scorer.Evaluate(examples);
 
     public void Dispose() => Optimizer.Dispose();
 }

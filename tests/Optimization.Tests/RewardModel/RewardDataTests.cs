@@ -261,6 +261,10 @@ public sealed class RewardDataTests : FolderTest
         string labels = Lines("b.jsonl", [.. Enumerable.Range(0, 40).Select(i => $$"""{"text":"{{new string((char)('a' + (i % 10)), 3)}}","label":{{i % 2}}}""")]);
         RewardModelStage.Run(config with { Objective = RewardObjective.Binary, Data = [labels], HeldOutData = [labels], NormalizeLabels = false, Calibrate = true }, default);
         Assert.That(LlamaConfig.Load(At("out")).RewardTemperature, Is.GreaterThan(0).And.Not.EqualTo(1));
+
+        // Trained on without being calibrated again, it has none: the temperature was that of other weights.
+        RewardModelStage.Run(config with { Model = At("out"), Architecture = new ArchitectureConfig(), Output = At("further"), Objective = RewardObjective.Binary, Data = [labels], HeldOutData = [labels], NormalizeLabels = false }, default);
+        Assert.That(LlamaConfig.Load(At("further")).RewardTemperature, Is.EqualTo(1));
         Assert.That(() => RewardModelStage.Run(config with { Calibrate = true }, default), Throws.TypeOf<ConfigurationException>());
     }
 
@@ -273,9 +277,8 @@ public sealed class RewardDataTests : FolderTest
         trained.Save(config.Output);
         for (int time = 0; time < 2; time++)
         {
-            using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, null, c => RewardFinish.AsTrained(c, trained.Config));
-            using var trainer = new RewardModelTrainer(saved, config);
-            RewardFinish.Save(config, saved, trainer, _tokenizer, (Mean: 4, Deviation: 8), 1, default);
+            using LlamaModel saved = LlamaModel.Load(config.Output, ModelHead.Scalar, null, c => RewardFinish.AsTrained(c, trained.Config), trainable: false);
+            RewardFinish.Save(config, saved, new RewardScorer(saved, config), _tokenizer, (Mean: 4, Deviation: 8), 1, default);
             LlamaConfig now = LlamaConfig.Load(config.Output);
             Assert.That((now.RewardGain, now.RewardBias, now.RewardTemperature), Is.EqualTo((16.0, 8.0, 8.0)), "8 · (2 s + 0.5) + 4 = 16 s + 8");
         }
@@ -298,6 +301,24 @@ public sealed class RewardDataTests : FolderTest
         Assert.That((again.Config.RewardPooling, again.Config.RewardMaxLength), Is.EqualTo((wanted, 12)));
     }
 
+    /// <summary>A new head on a language model is random at the configured seed; a reward model's own head is kept, whatever the seed.</summary>
+    [Test]
+    public void ANewHeadIsThatOfTheSeed()
+    {
+        using (LlamaModel trunk = LlamaModel.Create(Tiny.Config with { Head = ModelHead.LanguageModel }, 3)) trunk.Save(At("trunk"));
+        float[] Head(ulong seed, string model)
+        {
+            using LlamaModel reward = StartModel.Scalar(new RewardModelConfig { Model = At(model), Seed = seed, MaxLength = 8 }, _tokenizer);
+            if (model == "trunk") reward.Save(At($"reward {seed}"));
+            return reward.Parameters.Span("score.weight").ToArray();
+        }
+
+        float[] five = Head(5, "trunk");
+        Assert.That(Head(5, "trunk"), Is.EqualTo(five));
+        Assert.That(Head(6, "trunk"), Is.Not.EqualTo(five));
+        Assert.That(Head(6, "reward 5"), Is.EqualTo(five));
+    }
+
     // r′ = 2r + 3 of r = 4s + 1, T = 5: 8s + 5 and σ(Δr′/10) = σ(Δr/5).
     [Test]
     public void ScalingComposes()
@@ -308,10 +329,9 @@ public sealed class RewardDataTests : FolderTest
 
     private double[] Rewards(RewardModelConfig config, string file)
     {
-        using LlamaModel model = LlamaModel.Load(At("out"), ModelHead.Scalar);
-        using var trainer = new RewardModelTrainer(model, config);
+        using LlamaModel model = LlamaModel.Load(At("out"), ModelHead.Scalar, trainable: false);
         var reading = config with { Objective = RewardObjective.Discriminator, TextColumn = Path.GetFileName(file) is "ref.jsonl" or "prompted.jsonl" ? "response" : "text" };
-        return [.. trainer.Evaluate(RewardData.All(reading, [file], _tokenizer, default)).Select(s => s[0])];
+        return [.. new RewardScorer(model, config).Evaluate(RewardData.All(reading, [file], _tokenizer, default)).Select(s => s[0])];
     }
 
     /// <summary>Early stopping: a rate of 0 never gets better, so the second evaluation is the last.</summary>
