@@ -17,7 +17,7 @@ public sealed partial record MethodConfig : IChosenDefaults
     [Doc("Responses of one optimiser step."), Range(1, 1e6)]
     public int MinibatchSize { get; init; } = 64;
 
-    [Doc("Most tokens of one forward pass, padding included; does not change the loss."), Range(16, 1e8)]
+    [Doc("Most tokens of one forward pass in training, padding included; passes without gradients take twice as many. Does not change the loss."), Range(16, 1e8)]
     public int MicroBatchTokens { get; init; } = 4096;
 
     [Doc("How token losses become one number: token_mean, mean_of_sequence_means, mean_of_sequence_sums, constant_length.")]
@@ -26,7 +26,7 @@ public sealed partial record MethodConfig : IChosenDefaults
     [Doc("Length that constant_length divides by; 0: generation.max_new_tokens."), Range(0, 1e6)]
     public int ConstantLength { get; init; }
 
-    [Doc("Stop an iteration's epochs when approximate KL(π_old‖π) per token passes this; 0: never."), Range(0, 100)]
+    [Doc("Stop an iteration's epochs when approximate KL(π_old‖π) per token, the mean over an epoch's minibatches, passes this; 0: never."), Range(0, 100)]
     public double TargetKl { get; init; }
 
     [Doc("Leave a step out when the mean ratio of its minibatch passes this; 0: never."), Range(0, 1e6)]

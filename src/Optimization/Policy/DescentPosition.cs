@@ -19,7 +19,7 @@ public sealed record DescentPosition
 
     public int Epochs { get; init; }
 
-    /// <summary>The epoch's share of approx_kl so far, which target_kl judges at its end.</summary>
+    /// <summary>The sum of approx_kl of the epoch's minibatches so far, over the number of those that train; target_kl judges it at the epoch's end.</summary>
     public double EpochKl { get; init; }
 
     /// <summary>True when the first minibatch's ratios were held against 1.</summary>

@@ -21,7 +21,7 @@ public sealed class PolicySession : IDisposable
     private PolicySession(RunConfig run, LlamaModel policy, LlamaModel? critic, LlamaModel? reference)
     {
         (_run, Policy, Critic, _reference) = (run, policy, critic, reference);
-        _trainer = new PolicyTrainer(policy, critic, run, reference, PretrainingMix.Open(run));
+        _trainer = new PolicyTrainer(policy, critic, run, reference, PretrainingMix.Open(run, policy.Config.MaxPositionEmbeddings));
     }
 
     public LlamaModel Policy { get; }

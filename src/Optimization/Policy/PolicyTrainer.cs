@@ -121,19 +121,19 @@ public sealed class PolicyTrainer : IDisposable
         for (int epoch = from.Epoch; epoch < _config.Epochs; epoch++)
         {
             int[] order = AddressedRandom.Permutation(batch.Sequences.Count, _run.Seed, (uint)iteration, (uint)epoch);
+            int trained = Enumerable.Range(0, steps).Count(s => Trained(s).Length > 0);
             (int first, double epochKl) = epoch == from.Epoch ? (from.Step, from.EpochKl) : (0, 0);
             for (int step = first; step < steps; step++)
             {
                 if (cancellation.IsCancellationRequested || keeper is { IsDue: true }) keeper?.Keep(_policy, _critic, this, batch, At(epoch, step, epochKl));
                 cancellation.ThrowIfCancellationRequested();
-                int start = step * _config.MinibatchSize;
-                int[] rows = [.. order[start..Math.Min(start + _config.MinibatchSize, order.Length)].Where(r => batch.ResponseMask.AsSpan(batch.Response(r)).Contains(true))];
+                int[] rows = Trained(step);
                 if (rows.Length > 0)
                 {
                     MinibatchResult result = _step.Take(batch, rows, iteration, objective, loss, State);
                     if (!ratioChecked) _step.CheckFirstRatio(result, iteration, metrics);
                     ratioChecked = true;
-                    epochKl += result.Policy.ApproximateKlK3 / steps;
+                    epochKl += result.Policy.ApproximateKlK3 / trained;
                     metrics.Add(result);
                 }
 
@@ -145,6 +145,10 @@ public sealed class PolicyTrainer : IDisposable
                 metrics.StoppedEarly = epoch + 1 < _config.Epochs;
                 break;
             }
+
+            // Responses of a minibatch that have a token to train on.
+            int[] Trained(int step) =>
+                [.. order.Skip(step * _config.MinibatchSize).Take(_config.MinibatchSize).Where(r => batch.ResponseMask.AsSpan(batch.Response(r)).Contains(true))];
         }
 
         if (keeper is not null) keeper.Ended = new DescentEnd(batch, At(_config.Epochs, 0, 0), State);

@@ -16,11 +16,15 @@ namespace Rlhf.Optimization;
 public sealed class PretrainingMix(PackedCorpus corpus, int sequencesPerStep)
 {
     /// <summary>The configured files, tokenised with the policy's own tokenizer; null when the mix is off.</summary>
+    /// <param name="run">Names files and tokenizer.</param>
+    /// <param name="positions">Of the policy.</param>
+    /// <exception cref="ConfigurationException">A sequence is longer than the policy's positions.</exception>
     /// <exception cref="BadDataException">Too little text.</exception>
-    public static PretrainingMix? Open(RunConfig run)
+    public static PretrainingMix? Open(RunConfig run, int positions)
     {
         MethodConfig config = run.Method;
         if (config.PtxCoefficient == 0) return null;
+        if (config.PtxLength > positions) throw new ConfigurationException($"method.ptx_length is {config.PtxLength}; the policy has {positions} positions. Use at most {positions}.");
         using Tokenizer tokenizer = Tokenizer.Open(run.Policy);
         var tokens = new List<int>();
         foreach (TextRows.Row row in TextRows.Read(config.PtxData, [config.PtxColumn], new Dictionary<string, string>()))

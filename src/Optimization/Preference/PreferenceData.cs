@@ -36,8 +36,8 @@ public sealed class PreferenceData
 
         if (config.Method == PreferenceMethod.Kto)
         {
-            Partner(data.Training, config.MaxLength);
-            Partner(data.HeldOut, config.MaxLength);
+            Partner(data.Training, config.MaxLength, "for training");
+            Partner(data.HeldOut, config.MaxLength, "held out");
         }
 
         return data;
@@ -121,21 +121,31 @@ public sealed class PreferenceData
     private void Drop(string reason) => _dropped[reason] = _dropped.GetValueOrDefault(reason) + 1;
 
     /// <summary>Each example's prompt with the response of the next example of another prompt, in data order.</summary>
-    private static void Partner(List<PreferenceExample> examples, int maxLength)
+    private static void Partner(List<PreferenceExample> examples, int maxLength, string what)
     {
-        for (int i = 0; i < examples.Count; i++)
+        int count = examples.Count, partner = -1;
+        bool alone = false;
+        // Backwards, and the last examples once more beforehand: what comes after them begins anew.
+        for (int i = (2 * count) - 1; i >= 0; i--)
         {
-            for (int step = 1; step < examples.Count; step++)
-            {
-                PreferenceExample other = examples[(i + step) % examples.Count];
-                // Without prompts (BOS alone) all are alike; the next response will do.
-                if (other.Prompt == examples[i].Prompt && examples[i].Responses[0].ResponseStart > 1) continue;
-                TrainingSequence own = examples[i].Responses[0], partner = other.Responses[0];
-                int[] all = [.. own.Tokens.Span[..own.ResponseStart], .. partner.Tokens.Span[partner.ResponseStart..]];
-                examples[i].Mismatched = new TrainingSequence(all.AsMemory(0, Math.Min(all.Length, maxLength)), own.ResponseStart);
-                break;
-            }
+            int at = i % count, after = (at + 1) % count;
+            if (examples[after].Prompt != examples[at].Prompt) partner = after;
+            if (i >= count) continue;
+            // Without prompts (BOS alone) all are alike; the next response will do.
+            int other = examples[at].Responses[0].ResponseStart > 1 || count == 1 ? partner : after;
+            if (other < 0) alone = true;
+            else examples[at].Mismatched = Mismatch(examples[at].Responses[0], examples[other].Responses[0], maxLength);
         }
+
+        if (!alone) return;
+        Log.Warning($"KTO: the {count:N0} preferences {what} have a single prompt, so none has a response of another prompt to go with it: z, the KL to the reference that rewards are held against, "
+            + "stays 0. A policy that moves away from the reference is then not held against its own drift; use data with more prompts.");
+    }
+
+    private static TrainingSequence Mismatch(TrainingSequence own, TrainingSequence partner, int maxLength)
+    {
+        int[] all = [.. own.Tokens.Span[..own.ResponseStart], .. partner.Tokens.Span[partner.ResponseStart..]];
+        return new TrainingSequence(all.AsMemory(0, Math.Min(all.Length, maxLength)), own.ResponseStart);
     }
 
     private static int[]? Tokens(DataReader reader, RowBatch batch, int column, int row) => reader.Columns[column].Type switch

@@ -108,6 +108,27 @@ public sealed class PolicyTrainerTests
         });
     }
 
+    /// <summary>Minibatches without a token to train on say nothing of the KL: three of five empty ones must not make it 2/5 of what it is.</summary>
+    [TestCase(0.7, 1)]
+    [TestCase(1.4, 0)]
+    public void TargetKlIsHeldAgainstTheMinibatchesThatTrain(double share, int early)
+    {
+        using PolicyFixture once = Fixture(1, 0);
+        double kl = once.Train().ToDictionary()["policy/approx_kl"];
+        Assert.That(kl, Is.GreaterThan(0));
+        using PolicyFixture twice = Fixture(2, share * kl);
+        Dictionary<string, double> metrics = twice.Train().ToDictionary();
+        Assert.That((metrics["policy/early_stop"], metrics["policy/updates"]), Is.EqualTo(((double)early, early == 1 ? 2.0 : metrics["policy/updates"])));
+
+        static PolicyFixture Fixture(int epochs, double target)
+        {
+            var at = new PolicyFixture(PolicyFixture.Configuration(m => m with { Epochs = epochs, MinibatchSize = 2, TargetKl = target }, o => o with { LearningRate = 1e-2 }));
+            int[] order = AddressedRandom.Permutation(10, at.Run.Seed, 1, 0); // of the first epoch
+            foreach (int row in order[4..]) at.Batch.Scored[row] = false;
+            return at;
+        }
+    }
+
     // Error 8/2 − 1 = 3, held at 0.2: 0.5 · (1 + 0.2 · 100/1000) = 0.51. Error 1/2 − 1, held at −0.2: 0.49. Error 2.2/2 − 1 = 0.1: 0.505.
     [TestCase(8, 0.51)]
     [TestCase(1, 0.49)]
