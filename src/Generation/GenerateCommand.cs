@@ -88,6 +88,11 @@ public static class GenerateCommand
                 },
             };
             int beamCount = parsed.GetValue(beams);
+            (Option[] ignored, string what) = beamCount == 0
+                ? ((Option[])[lengthPenalty, allBeams], "is for beam search: give --beams N too, or leave it out")
+                : ([fewest, temperature, topK, topP, minP, penalty, greedy, stop, forbidden, seed, batch], "is for drawing, and --beams searches instead: leave one of the two out");
+            string[] problems = [.. ignored.Where(o => Given(parsed, o)).Select(o => $"{o.Name} {what}.")];
+            if (problems.Length > 0) throw new ConfigurationException(problems);
             if (beamCount != 0)
             {
                 job = job with
@@ -108,8 +113,10 @@ public static class GenerateCommand
 
     private static void Run(GenerationJob job, bool dryRun, CancellationToken cancellation)
     {
-        SamplingChecks.Check(job.Sampling, PolicyFolder.Open(job.Policy).VocabularySize);
-        job.Beams?.Check();
+        PolicyFolder folder = PolicyFolder.Open(job.Policy);
+        SamplingChecks.Check(job.Sampling, folder.VocabularySize);
+        job.Beams?.Check(folder);
+        job.Check();
 
         // The whole file is read once before any work, so that a bad last row is not found hours later.
         long rows = PromptFile.Read(job.Prompts, job.PromptColumn).LongCount();

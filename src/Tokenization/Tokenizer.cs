@@ -28,6 +28,10 @@ public sealed class Tokenizer : IDisposable
     /// <exception cref="EngineException">The GenAI library is not installed.</exception>
     public static Tokenizer Open(string folder) => new(TokenizerFiles.Read(folder));
 
+    /// <summary>Names of all files from which a folder's tokenizer may be read, here or by GenAI; a folder has some of them.</summary>
+    public static IReadOnlyList<string> FileNames { get; } =
+        [.. TokenizerFiles.JsonFiles, TokenizerFiles.TemplateFile, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model"];
+
     /// <summary>The folder it was opened from.</summary>
     public string Folder => _files.Folder;
 

@@ -9,6 +9,10 @@ internal sealed class TokenizerFiles
     /// <summary>Far above any vocabulary.</summary>
     internal const int MostIds = 1 << 24;
 
+    internal const string TemplateFile = "chat_template.jinja";
+
+    internal static readonly string[] JsonFiles = ["tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json", "genai_config.json"];
+
     private readonly Dictionary<string, JsonElement> _json = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _idOfPiece = new(StringComparer.Ordinal);
 
@@ -31,7 +35,7 @@ internal sealed class TokenizerFiles
         if (!Directory.Exists(folder))
             throw new BadModelException($"{folder}: no such folder; expected a model folder with tokenizer.json.");
         TokenizerFiles files = new(folder);
-        foreach (string name in (string[])["tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json", "genai_config.json"])
+        foreach (string name in JsonFiles)
             files.Load(name);
         if (!files._json.ContainsKey("tokenizer.json"))
             throw new BadModelException($"{folder}: tokenizer.json is missing; without it prompts cannot be encoded. Copy it from the folder the model was trained in.");
@@ -167,7 +171,7 @@ internal sealed class TokenizerFiles
 
     private void ReadChatTemplate()
     {
-        string separate = Path.Combine(Folder, "chat_template.jinja");
+        string separate = Path.Combine(Folder, TemplateFile);
         if (File.Exists(separate))
         {
             ChatTemplate = File.ReadAllText(separate);

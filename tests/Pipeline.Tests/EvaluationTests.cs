@@ -133,7 +133,7 @@ public sealed class EvaluationTests
         });
     }
 
-    [TestCase(2, "samples_per_prompt is 0; it must be 1 or more", "--rule", "length", "--samples-per-prompt", "0")]
+    [TestCase(2, "samples_per_prompt is 0; it must be between 1 and 100000", "--rule", "length", "--samples-per-prompt", "0")]
     [TestCase(2, "--response-only is for reward models", "--rule", "length", "--response-only")]
     [TestCase(2, "--threads is -1", "--rule", "length", "--threads", "-1")]
     [TestCase(3, "no pair of responses has a score on both sides", "--rule", "numeric-answer", "--max-new-tokens", "2", "--threads", "1")]
@@ -142,6 +142,18 @@ public sealed class EvaluationTests
         Ended ended = Programs.Rlhf(["eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", TinyRun.Prompts, .. options]);
         Assert.That((ended.Code, ended.ToString()), Is.EqualTo((code, ended.ToString())));
         Assert.That(ended.ToString(), Does.Contain(expected));
+    }
+
+    /// <summary>Prompts may be an earlier comparison's responses, but not those that this one would replace.</summary>
+    [Test]
+    public void AWinRateDoesNotReplaceItsPrompts()
+    {
+        string folder = TinyRun.NewFolder("winrate"), prompts = Path.Combine(folder, "baseline.scored.parquet");
+        File.WriteAllText(prompts, "mine");
+        Ended ended = Programs.Rlhf("eval", "winrate", "--policy", TinyRun.Policy, "--baseline", TinyRun.Policy, "--prompts", prompts, "--rule", "length", "--out", folder);
+        Assert.That(ended.Code, Is.EqualTo(2), ended.ToString());
+        Assert.That(ended.ToString(), Does.Contain($"'{prompts}' is both input and output"));
+        Assert.That(File.ReadAllText(prompts), Is.EqualTo("mine"));
     }
 
     /// <summary>Share of pairs whose chosen text torch scores higher, a tie half.</summary>

@@ -63,6 +63,8 @@ public sealed class ExecutableTests : Fixture
         Check(2, "is both input and output", "--in", At("part-*.jsonl"), "--out", b, "--rule", "variety");
         Check(2, "is both input and output", "--in", At("link.jsonl"), "--out", b, "--rule", "variety");
         Check(2, "is both input and output", "--in", b, "--out", At("link.jsonl"), "--rule", "variety");
+        Directory.CreateSymbolicLink(At("again"), Folder);
+        Check(2, "is both input and output", "--in", b, "--out", At("again/part-b.jsonl"), "--rule", "variety");
         Assert.That(File.ReadAllText(b), Is.EqualTo(before));
         Assert.That(Program("--in", At("part-*.jsonl"), "--out", At("all.jsonl"), "--rule", "variety").Code, Is.Zero);
         Assert.That(File.ReadAllLines(At("all.jsonl")), Has.Length.EqualTo(2));

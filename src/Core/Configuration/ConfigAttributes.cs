@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace Rlhf.Core;
 
 /// <summary>What a configuration field or section means: one sentence. Help text and reference come from it.</summary>
@@ -19,6 +21,11 @@ public sealed class RangeAttribute(double minimum, double maximum = double.Posit
 
     /// <summary>True when the value must be less than <see cref="Maximum"/>.</summary>
     public bool MaximumIsOpen { get; init; }
+
+    /// <summary>The range of a configuration field, for what takes the same number from elsewhere (an option, a caller).</summary>
+    /// <param name="property">A property that has one.</param>
+    /// <typeparam name="T">The configuration record.</typeparam>
+    public static RangeAttribute Of<T>(string property) => typeof(T).GetProperty(property)!.GetCustomAttribute<RangeAttribute>()!;
 
     /// <summary>True when the value lies inside; NaN never does.</summary>
     public bool Contains(double value) =>

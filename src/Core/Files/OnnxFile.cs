@@ -16,8 +16,9 @@ public static class OnnxFile
     private const int TensorDims = 1, TensorType = 2, TensorName = 8, TensorExternal = 13, TensorLocation = 14, SparseValues = 1, SparseIndices = 2;
 
     /// <summary>Checks a file.</summary>
+    /// <returns>The external data files that it names, absolute, in ordinal order.</returns>
     /// <exception cref="BadModelException">It is missing, no ONNX file, or names weights that are missing, truncated or outside its folder.</exception>
-    public static void Check(string path)
+    public static IReadOnlyList<string> Check(string path)
     {
         byte[] bytes;
         try
@@ -34,14 +35,16 @@ public static class OnnxFile
         try
         {
             bool hasNode = false;
+            Looked at = new(path);
             WireReader model = new(bytes);
             for (int field; (field = model.Next()) != 0;)
             {
-                if (field == ModelGraph && model.HasBytes) hasNode |= Graph(model.Bytes, path, GraphNode, 0);
-                else if (field == ModelFunctions && model.HasBytes) Graph(model.Bytes, path, FunctionNode, 0);
+                if (field == ModelGraph && model.HasBytes) hasNode |= Graph(model.Bytes, at, GraphNode, 0);
+                else if (field == ModelFunctions && model.HasBytes) Graph(model.Bytes, at, FunctionNode, 0);
             }
 
             if (!hasNode) throw new BadModelException($"{path}: the file parses but holds no graph ({bytes.Length} bytes). Export or copy it again.");
+            return [.. at.DataFiles];
         }
         catch (FormatException error)
         {
@@ -50,7 +53,7 @@ public static class OnnxFile
     }
 
     // A function has nodes too, under another number, and no weights.
-    private static bool Graph(ReadOnlySpan<byte> message, string path, int nodeField, int depth)
+    private static bool Graph(ReadOnlySpan<byte> message, Looked at, int nodeField, int depth)
     {
         if (depth > MaximumDepth) throw new FormatException($"graphs are nested deeper than {MaximumDepth}");
         bool hasNode = false;
@@ -61,22 +64,22 @@ public static class OnnxFile
             if (field == nodeField)
             {
                 hasNode = true;
-                Node(graph.Bytes, path, depth);
+                Node(graph.Bytes, at, depth);
             }
             else if (nodeField == GraphNode && field == GraphInitializer)
             {
-                Tensor(graph.Bytes, path);
+                Tensor(graph.Bytes, at);
             }
             else if (nodeField == GraphNode && field == GraphSparse)
             {
-                Sparse(graph.Bytes, path);
+                Sparse(graph.Bytes, at);
             }
         }
 
         return hasNode;
     }
 
-    private static void Node(ReadOnlySpan<byte> message, string path, int depth)
+    private static void Node(ReadOnlySpan<byte> message, Looked at, int depth)
     {
         WireReader node = new(message);
         for (int field; (field = node.Next()) != 0;)
@@ -86,23 +89,23 @@ public static class OnnxFile
             for (int inner; (inner = attribute.Next()) != 0;)
             {
                 if (!attribute.HasBytes) continue;
-                if (inner is AttributeTensor or AttributeTensors) Tensor(attribute.Bytes, path);
-                else if (inner is AttributeGraph or AttributeGraphs) Graph(attribute.Bytes, path, GraphNode, depth + 1);
-                else if (inner is AttributeSparse or AttributeSparses) Sparse(attribute.Bytes, path);
+                if (inner is AttributeTensor or AttributeTensors) Tensor(attribute.Bytes, at);
+                else if (inner is AttributeGraph or AttributeGraphs) Graph(attribute.Bytes, at, GraphNode, depth + 1);
+                else if (inner is AttributeSparse or AttributeSparses) Sparse(attribute.Bytes, at);
             }
         }
     }
 
-    private static void Sparse(ReadOnlySpan<byte> message, string path)
+    private static void Sparse(ReadOnlySpan<byte> message, Looked at)
     {
         WireReader sparse = new(message);
         for (int field; (field = sparse.Next()) != 0;)
         {
-            if (field is SparseValues or SparseIndices && sparse.HasBytes) Tensor(sparse.Bytes, path);
+            if (field is SparseValues or SparseIndices && sparse.HasBytes) Tensor(sparse.Bytes, at);
         }
     }
 
-    private static void Tensor(ReadOnlySpan<byte> message, string path)
+    private static void Tensor(ReadOnlySpan<byte> message, Looked at)
     {
         string name = "";
         int type = 0;
@@ -139,7 +142,7 @@ public static class OnnxFile
         }
 
         // Entries without the flag are read by some engines all the same.
-        if (external || entries.Count > 0) External($"{path}: weight '{name}'", System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, type, shape, entries);
+        if (external || entries.Count > 0) External($"{at.Path}: weight '{name}'", at, type, shape, entries);
     }
 
     private static (string Key, string Value) Entry(ReadOnlySpan<byte> message)
@@ -155,12 +158,13 @@ public static class OnnxFile
         return (key, value);
     }
 
-    private static void External(string at, string folder, int type, List<long> shape, Dictionary<string, string> entries)
+    private static void External(string at, Looked file, int type, List<long> shape, Dictionary<string, string> entries)
     {
         string location = entries.GetValueOrDefault("location") ?? throw new BadModelException($"{at} is external but names no file. Export the model again.");
-        string data = SafePath.Inside(folder, location)
+        string data = SafePath.Inside(file.Folder, location)
             ?? throw new BadModelException($"{at} points to '{location}'; weights must lie inside the model's folder. Do not use this model unless you know who made it.");
         if (!File.Exists(data)) throw new BadModelException($"{at} needs {data}, which is missing. Copy the whole folder, data file included.");
+        file.DataFiles.Add(data);
         using FileStream stream = FileErrors.Reading(data, () => File.OpenRead(data));
         long there = stream.Length, offset = Number(entries, "offset", at) ?? 0, stored = Number(entries, "length", at) ?? there - offset;
         if (offset > there || stored > there - offset)
@@ -208,5 +212,13 @@ public static class OnnxFile
         {
             return null;
         }
+    }
+
+    /// <summary>The file that is looked through, and what it names.</summary>
+    private sealed record Looked(string Path)
+    {
+        public string Folder { get; } = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+
+        public SortedSet<string> DataFiles { get; } = new(StringComparer.Ordinal);
     }
 }

@@ -19,14 +19,18 @@ public sealed record BeamSearchOptions
 
     public int MaxNewTokens { get; init; } = 64;
 
-    /// <exception cref="ConfigurationException">A value is out of range.</exception>
-    public void Check()
+    /// <param name="folder">The policy to be searched, where it is known.</param>
+    /// <exception cref="ConfigurationException">A value is out of range, or the policy has too few tokens for so many beams.</exception>
+    public void Check(PolicyFolder? folder = null)
     {
         List<string> problems = [];
         if (Beams is < 2 or > 16) problems.Add($"beams is {Beams}; it must be from 2 to 16.");
         if (Returned < 1 || Returned > Beams) problems.Add($"samples_per_prompt is {Returned}; with beam search it must be from 1 to beams ({Beams}).");
         if (!double.IsFinite(LengthPenalty)) problems.Add($"length_penalty is {LengthPenalty}; it must be a finite number.");
         if (MaxNewTokens < 1) problems.Add($"max_new_tokens is {MaxNewTokens}; it must be 1 or more.");
+        // Even of a single sequence as many continuations must go on as there are beams.
+        if (folder?.EndMask().Count(ends => !ends) is int living && living < Beams)
+            problems.Add($"beams is {Beams}; {folder.Path} has only {living} tokens that do not end a response (its vocabulary has {folder.VocabularySize}), and each beam goes on with another one. Use fewer beams, or draw without them.");
         if (problems.Count > 0) throw new ConfigurationException(problems);
     }
 }

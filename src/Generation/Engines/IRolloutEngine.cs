@@ -11,6 +11,9 @@ public interface IRolloutEngine : IDisposable
     /// <summary>SHA-256 (hex) of the weights in use. Waits where the hash of handed-over weights is still being computed.</summary>
     string PolicyHash { get; }
 
+    /// <summary>SHA-256 (hex) of what decides responses besides weights, prompts and options: the folder's graph, description and tokenizer as they were opened.</summary>
+    string SettingsHash { get; }
+
     /// <summary>
     /// Answers every prompt <see cref="SamplingOptions.SamplesPerPrompt"/> times. Rollouts come in the order (prompt, sample) as soon as they
     /// and all before them are finished; the prompts are read as needed. The same prompts, options and weights give the same rollouts.

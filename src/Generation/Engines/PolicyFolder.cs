@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Rlhf.Core;
+using Rlhf.Tokenization;
 
 namespace Rlhf.Generation;
 
@@ -62,6 +63,9 @@ public sealed record PolicyFolder
     /// <summary>The external data file: the weights of all graphs.</summary>
     public string Data => Graph + DataSuffix;
 
+    /// <summary>Files with weights that the graphs name, absolute, in ordinal order.</summary>
+    internal IReadOnlyList<string> DataFiles { get; init; } = [];
+
     /// <summary>Reads the folder's description.</summary>
     /// <exception cref="BadModelException">The folder or a needed file is missing, or the description lacks a number.</exception>
     public static PolicyFolder Open(string folder)
@@ -107,9 +111,10 @@ public sealed record PolicyFolder
                 PresentValue = Text(outputs, "present_value_names"),
             };
             // Before an engine reads them: every weight lies inside the folder.
-            OnnxFile.Check(policy.Graph);
-            if (policy.FastGraph != policy.Graph) OnnxFile.Check(policy.FastGraph);
-            return policy;
+            IEnumerable<string> named = OnnxFile.Check(policy.Graph);
+            if (policy.FastGraph != policy.Graph) named = named.Concat(OnnxFile.Check(policy.FastGraph));
+            if (File.Exists(policy.Data)) named = named.Append(policy.Data);
+            return policy with { DataFiles = [.. named.Distinct().Order(StringComparer.Ordinal)] };
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
@@ -142,6 +147,29 @@ public sealed record PolicyFolder
         }
     }
 
-    /// <summary>SHA-256 (hex) of the weights: of the external data file, or of the graph where weights are inside it.</summary>
-    public string Hash() => Sha256.OfFile(File.Exists(Data) ? Data : Graph);
+    /// <summary>SHA-256 (hex) of the weights: of the exporter's data file, of the graph where all weights are inside it, else of the graph and every file that it names.</summary>
+    public string Hash() => DataFiles switch
+    {
+        [] => Sha256.OfFile(Graph),
+        [string only] when only == Data => Sha256.OfFile(only),
+        _ => HashOf([Graph, .. DataFiles]),
+    };
+
+    /// <summary>SHA-256 (hex) of what decides responses besides the weights: the graph that gives them, the description (which tokens end, how long the context is), the tokenizer.</summary>
+    /// <param name="graph">The graph that an engine opens.</param>
+    internal string SettingsHash(string graph) => HashOf([graph, .. Tokenizer.FileNames.Select(name => System.IO.Path.Combine(Path, name)).Where(File.Exists)]);
+
+    /// <summary>By token: whether it ends a response.</summary>
+    internal bool[] EndMask()
+    {
+        bool[] isEnd = new bool[VocabularySize];
+        foreach (int token in EndTokens)
+        {
+            if (token >= 0 && token < isEnd.Length) isEnd[token] = true;
+        }
+
+        return isEnd;
+    }
+
+    private string HashOf(IEnumerable<string> files) => Sha256.OfText(string.Concat(files.Select(file => $"{Sha256.OfFile(file)} {System.IO.Path.GetRelativePath(Path, file)}\n")));
 }

@@ -16,12 +16,12 @@ internal sealed class Row(PreparedPrompt prompt, int sample, int room, IIncremen
 
     public int Sample { get; } = sample;
 
-    /// <summary>[Count] ids, log-probs of the distribution drawn from, and of the policy.</summary>
-    public int[] Tokens { get; } = new int[room];
+    /// <summary>[room; Count after <see cref="Trim"/>] ids, log-probs of the distribution drawn from, and of the policy.</summary>
+    public int[] Tokens { get; private set; } = new int[room];
 
-    public float[] Logprobs { get; } = new float[room];
+    public float[] Logprobs { get; private set; } = new float[room];
 
-    public float[] PolicyLogprobs { get; } = new float[room];
+    public float[] PolicyLogprobs { get; private set; } = new float[room];
 
     public int Count { get; set; }
 
@@ -53,29 +53,32 @@ internal sealed class Row(PreparedPrompt prompt, int sample, int room, IIncremen
         PolicyLogprobs[Count++] = drawn.PolicyLogprob;
     }
 
-    /// <summary>The finished response as a row of the rollout file.</summary>
-    public Rollout ToRollout(SamplingOptions options, string engine, string policyHash, ITextCodec? codec)
+    /// <summary>Of a finished response only what was drawn is kept: it may wait long for its turn, beside thousands of others.</summary>
+    public void Trim()
     {
-        int[] tokens = Tokens.AsSpan(0, Count).ToArray();
-        return new Rollout
-        {
-            Iteration = options.Iteration,
-            PromptId = Prompt.Source.Id,
-            SampleId = Sample,
-            Prompt = Prompt.Source.Text,
-            Response = codec?.Decode(tokens) ?? "",
-            PromptTokens = Prompt.Tokens,
-            ResponseTokens = tokens,
-            FinishReason = Finished!.Value,
-            RolloutLogprobs = Logprobs.AsSpan(0, Count).ToArray(),
-            PolicyLogprobs = PolicyLogprobs.AsSpan(0, Count).ToArray(),
-            PolicyHash = policyHash,
-            Engine = engine,
-            Seed = (long)options.Seed,
-            Temperature = options.Temperature,
-            TopK = options.TopK,
-            TopP = options.TopP,
-            Metadata = Prompt.Source.Metadata,
-        };
+        if (Tokens.Length == Count) return;
+        (Tokens, Logprobs, PolicyLogprobs) = (Tokens[..Count], Logprobs[..Count], PolicyLogprobs[..Count]);
     }
+
+    /// <summary>The finished, trimmed response as a row of the rollout file.</summary>
+    public Rollout ToRollout(SamplingOptions options, string engine, string policyHash, ITextCodec? codec) => new()
+    {
+        Iteration = options.Iteration,
+        PromptId = Prompt.Source.Id,
+        SampleId = Sample,
+        Prompt = Prompt.Source.Text,
+        Response = codec?.Decode(Tokens) ?? "",
+        PromptTokens = Prompt.Tokens,
+        ResponseTokens = Tokens,
+        FinishReason = Finished!.Value,
+        RolloutLogprobs = Logprobs,
+        PolicyLogprobs = PolicyLogprobs,
+        PolicyHash = policyHash,
+        Engine = engine,
+        Seed = (long)options.Seed,
+        Temperature = options.Temperature,
+        TopK = options.TopK,
+        TopP = options.TopP,
+        Metadata = Prompt.Source.Metadata,
+    };
 }

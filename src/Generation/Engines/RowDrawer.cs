@@ -15,11 +15,7 @@ internal sealed class RowDrawer
     {
         _options = options;
         _sampler = new RowSampler(folder.VocabularySize, options, folder.EndTokens);
-        _isEnd = new bool[folder.VocabularySize];
-        foreach (int token in folder.EndTokens)
-        {
-            if (token >= 0 && token < _isEnd.Length) _isEnd[token] = true;
-        }
+        _isEnd = folder.EndMask();
     }
 
     public void Draw(Row row, Span<float> logits)

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Rlhf.Generation;
 
 /// <summary>
@@ -7,21 +5,24 @@ namespace Rlhf.Generation;
 /// </summary>
 internal sealed class StopMatcher(IReadOnlyList<string> stops)
 {
-    private readonly int _longest = stops.Max(stop => stop.Length);
-    private readonly StringBuilder _tail = new();
+    private readonly string[] _stops = [.. stops];
+    private readonly int _kept = stops.Max(stop => stop.Length) - 1; // at most
+    private char[] _text = new char[256];
+    private int _length;
 
-    /// <summary>True when the text, with this piece at its end, holds a stop string.</summary>
+    /// <summary>True when a stop string ends in this piece, which continues the text. One that ended in an earlier piece is over.</summary>
     public bool Append(string piece)
     {
         if (piece.Length == 0) return false;
-        _tail.Append(piece);
-        string text = _tail.ToString();
-        foreach (string stop in stops)
-        {
-            if (text.Contains(stop, StringComparison.Ordinal)) return true;
-        }
-
-        if (text.Length >= _longest) _tail.Remove(0, text.Length - (_longest - 1));
-        return false;
+        int before = _length;
+        _length += piece.Length;
+        if (_length > _text.Length) Array.Resize(ref _text, 2 * _length);
+        piece.CopyTo(_text.AsSpan(before));
+        bool found = false;
+        foreach (string stop in _stops) found |= _text.AsSpan(0, _length)[Math.Max(0, before + 1 - stop.Length)..].IndexOf(stop) >= 0;
+        if (_length <= _kept) return found;
+        _text.AsSpan(_length - _kept, _kept).CopyTo(_text);
+        _length = _kept;
+        return found;
     }
 }

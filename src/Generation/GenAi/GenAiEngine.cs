@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Microsoft.ML.OnnxRuntimeGenAI;
 using Rlhf.Core;
 using Rlhf.Generation.Sampling;
@@ -21,20 +22,26 @@ public sealed class GenAiEngine : IRolloutEngine
     private readonly bool _ownsCodec;
     private PolicyFolder _folder;
     private Model _model;
-    private Task<string> _hash;
+    private readonly int _threads;
+    private Task<string> _hash, _settings;
     private bool _generating;
 
-    /// <inheritdoc cref="Ort.OrtEngine(PolicyFolder, ITextCodec, Ort.OrtEngineOptions, bool)"/>
-    public GenAiEngine(PolicyFolder folder, ITextCodec? codec, bool ownsCodec = false)
+    /// <param name="folder">The exported policy.</param>
+    /// <param name="codec">The policy's tokenizer; null when prompts come as tokens and no text is wanted.</param>
+    /// <param name="ownsCodec">True: the codec is disposed with the engine.</param>
+    /// <param name="threads">Threads of GenAI's session; 0: as its description says, or as GenAI chooses.</param>
+    public GenAiEngine(PolicyFolder folder, ITextCodec? codec, bool ownsCodec = false, int threads = 0)
     {
-        (_folder, _codec, _ownsCodec) = (folder, codec, ownsCodec);
-        _model = Open(folder);
-        _hash = Task.Run(folder.Hash);
+        (_folder, _codec, _ownsCodec, _threads) = (folder, codec, ownsCodec, threads);
+        _model = Open(folder, threads);
+        (_hash, _settings) = Hashes(folder);
     }
 
     public string Name => "genai";
 
     public string PolicyHash => _hash.GetAwaiter().GetResult();
+
+    public string SettingsHash => _settings.GetAwaiter().GetResult();
 
     public GenerationCounts Counts { get; private set; } = new();
 
@@ -53,9 +60,10 @@ public sealed class GenAiEngine : IRolloutEngine
     public void Reopen(PolicyFolder folder)
     {
         if (_generating) throw new InvalidOperationException("Weights cannot change while responses are being drawn; finish or leave the enumeration first.");
-        Model model = Open(folder);
+        Model model = Open(folder, _threads);
         _model.Dispose();
-        (_folder, _model, _hash) = (folder, model, Task.Run(folder.Hash));
+        (_folder, _model) = (folder, model);
+        (_hash, _settings) = Hashes(folder);
     }
 
     public void Dispose()
@@ -65,12 +73,15 @@ public sealed class GenAiEngine : IRolloutEngine
     }
 
     /// <summary>GenAI opens the folder itself: what its description names is looked through before.</summary>
-    internal static Model Open(PolicyFolder folder)
+    internal static Model Open(PolicyFolder folder, int threads = 0)
     {
         GenAiDescription.Check(folder.Path);
         try
         {
-            return new Model(folder.Path);
+            if (threads == 0) return new Model(folder.Path);
+            using Config config = new(folder.Path);
+            config.Overlay(JsonSerializer.Serialize(new { model = new { decoder = new { session_options = new { intra_op_num_threads = threads } } } }));
+            return new Model(config);
         }
         catch (OnnxRuntimeGenAIException e)
         {
@@ -81,6 +92,8 @@ public sealed class GenAiEngine : IRolloutEngine
             throw new EngineException($"ONNX Runtime GenAI's native library cannot be loaded: {e.GetBaseException().Message} Run './rlhf doctor', which says what is missing.", e);
         }
     }
+
+    private static (Task<string> Weights, Task<string> Settings) Hashes(PolicyFolder folder) => (Task.Run(folder.Hash), Task.Run(() => folder.SettingsHash(folder.Graph)));
 
     private IEnumerable<Rollout> Run(IEnumerable<Prompt> prompts, SamplingOptions options, CancellationToken cancellation)
     {
@@ -121,7 +134,12 @@ public sealed class GenAiEngine : IRolloutEngine
                     throw new EngineException($"ONNX Runtime GenAI failed while drawing responses: {e.Message}", e);
                 }
 
-                foreach (Row row in batch) output.Add((row.Prompt.Index * options.SamplesPerPrompt) + row.Sample, row);
+                foreach (Row row in batch)
+                {
+                    row.Trim();
+                    output.Add((row.Prompt.Index * options.SamplesPerPrompt) + row.Sample, row);
+                }
+
                 batch.Clear();
             }
         }

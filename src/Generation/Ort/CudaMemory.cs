@@ -5,8 +5,8 @@ using Rlhf.Core;
 namespace Rlhf.Generation.Ort;
 
 /// <summary>
-/// Memory of the first CUDA device, through the CUDA runtime library that ONNX Runtime's CUDA provider itself needs. Copies end with a
-/// synchronisation, since ONNX Runtime computes on a stream of its own. Written against the documented interface; not yet run on a device.
+/// Memory of the first CUDA device, through the CUDA runtime library that ONNX Runtime's CUDA provider itself needs. Clearing, copies and the last of
+/// some uploads end with a synchronisation, since ONNX Runtime computes on a stream of its own. Written against the documented interface; not yet run on a device.
 /// </summary>
 internal sealed partial class CudaMemory : DeviceMemory
 {
@@ -26,16 +26,19 @@ internal sealed partial class CudaMemory : DeviceMemory
         Check(Malloc(out address, bytes), "to allocate device memory; use a smaller batch size");
         Allocation allocation = new(address);
         Check(Memset(address, 0, bytes), "to clear device memory");
+        Settle();
         return allocation;
     }
 
     public override void Copy(nint from, long fromStride, nint to, long toStride, long bytes, int lines)
     {
         Check(Memcpy2D(to, (nuint)toStride, from, (nuint)fromStride, (nuint)bytes, (nuint)lines, DeviceToDevice), "to copy on the device");
-        Check(DeviceSynchronize(), "to wait for the device");
+        Settle();
     }
 
     public override void Upload(nint from, nint to, long bytes) => Check(Memcpy(to, from, (nuint)bytes, HostToDevice), "to copy weights to the device");
+
+    public override void Settle() => Check(DeviceSynchronize(), "to wait for the device");
 
     private static void Check(int status, string what)
     {

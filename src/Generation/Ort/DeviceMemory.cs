@@ -26,8 +26,11 @@ internal abstract class DeviceMemory
     /// <summary>Copies <paramref name="lines"/> runs of <paramref name="bytes"/> bytes within the memory, each line so many bytes after the one before.</summary>
     public abstract void Copy(nint from, long fromStride, nint to, long toStride, long bytes, int lines);
 
-    /// <summary>Copies from the processor's memory.</summary>
+    /// <summary>Copies from the processor's memory; what the engine then computes may read it after <see cref="Settle"/>.</summary>
     public abstract void Upload(nint from, nint to, long bytes);
+
+    /// <summary>Waits until all that was uploaded is there for every stream of the device.</summary>
+    public abstract void Settle();
 
     private sealed class HostMemory : DeviceMemory
     {
@@ -46,5 +49,10 @@ internal abstract class DeviceMemory
         }
 
         public override unsafe void Upload(nint from, nint to, long bytes) => Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
+
+        public override void Settle()
+        {
+            // A copy of the processor's is done when it returns.
+        }
     }
 }

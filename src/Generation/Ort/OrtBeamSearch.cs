@@ -9,16 +9,14 @@ internal static class OrtBeamSearch
 {
     /// <param name="work">As many rows as beams, and room for the prompt and its response.</param>
     /// <param name="prompt">What to continue.</param>
-    /// <param name="options">Beams, length penalty and most new tokens.</param>
+    /// <param name="options">Beams, length penalty and most new tokens; checked against the folder.</param>
     /// <param name="folder">The policy's vocabulary, end tokens and context.</param>
     /// <param name="cancellation">Stops between tokens.</param>
     /// <returns>As many hypotheses as beams, best first.</returns>
     public static IReadOnlyList<BeamHypothesis> Run(OrtWorkspace work, PreparedPrompt prompt, BeamSearchOptions options, PolicyFolder folder, CancellationToken cancellation)
     {
         int beams = options.Beams, length = prompt.Tokens.Length, room = Math.Min(options.MaxNewTokens, folder.ContextLength - length);
-        bool[] isEnd = new bool[folder.VocabularySize];
-        foreach (int token in folder.EndTokens.Where(t => t >= 0 && t < isEnd.Length)) isEnd[token] = true;
-        BeamState state = new(options, length, isEnd);
+        BeamState state = new(options, length, folder.EndMask());
         try
         {
             work.Prefill.Run([prompt]);

@@ -15,8 +15,8 @@ public sealed class OrtEngine : IRolloutEngine
     private readonly ITextCodec? _codec;
     private readonly bool _ownsCodec;
     private OrtPolicy _policy;
-    private byte[] _graph;
-    private Task<string> _hash;
+    private string _graphHash;
+    private Task<string> _hash, _settings;
     private OrtWorkspace? _workspace;
     private bool _generating;
 
@@ -28,13 +28,15 @@ public sealed class OrtEngine : IRolloutEngine
     {
         (_folder, _codec, _options, _ownsCodec) = (folder, codec, options ?? new OrtEngineOptions(), ownsCodec);
         _policy = OrtSessionFactory.Open(folder, _options);
-        _graph = File.ReadAllBytes(folder.GraphFor(_options.DrawsInGraph));
-        _hash = Task.Run(folder.Hash);
+        _graphHash = HashOfGraph(folder);
+        (_hash, _settings) = (Task.Run(folder.Hash), HashOfSettings(folder));
     }
 
     public string Name => "ort";
 
     public string PolicyHash => _hash.GetAwaiter().GetResult();
+
+    public string SettingsHash => _settings.GetAwaiter().GetResult();
 
     /// <summary>What the last call of <see cref="Generate"/> did; complete when it has been read to the end.</summary>
     public GenerationCounts Counts { get; private set; } = new();
@@ -66,8 +68,7 @@ public sealed class OrtEngine : IRolloutEngine
     public void Reopen(PolicyFolder folder)
     {
         ThrowIfGenerating();
-        byte[] graph = File.ReadAllBytes(folder.GraphFor(_options.DrawsInGraph));
-        if (_policy.Weights is { } weights && graph.AsSpan().SequenceEqual(_graph))
+        if (_policy.Weights is { } weights && HashOfGraph(folder) == _graphHash)
         {
             // The same graph: only the weights are other ones.
             weights.Load(folder.Data);
@@ -77,10 +78,11 @@ public sealed class OrtEngine : IRolloutEngine
             OrtPolicy policy = OrtSessionFactory.Open(folder, _options);
             _workspace?.Dispose();
             _policy.Dispose();
-            (_policy, _graph, _workspace) = (policy, graph, null);
+            (_policy, _workspace) = (policy, null);
+            _graphHash = HashOfGraph(folder);
         }
 
-        (_folder, _hash) = (folder, Task.Run(folder.Hash));
+        (_folder, _hash, _settings) = (folder, Task.Run(folder.Hash), HashOfSettings(folder));
     }
 
     public void Dispose()
@@ -97,7 +99,7 @@ public sealed class OrtEngine : IRolloutEngine
     /// <returns>As many hypotheses as beams, best first.</returns>
     public IReadOnlyList<BeamHypothesis> BeamSearch(Prompt prompt, BeamSearchOptions options, CancellationToken cancellation = default)
     {
-        options.Check();
+        options.Check(_folder);
         using PromptQueue queue = new([prompt], _codec, _folder, 1);
         return BeamSearch(queue.Peek()!, options, cancellation);
     }
@@ -105,7 +107,7 @@ public sealed class OrtEngine : IRolloutEngine
     /// <summary>The best hypotheses of beam search for every prompt, as rows: sample_id is the rank.</summary>
     public IEnumerable<Rollout> GenerateBeams(IEnumerable<Prompt> prompts, BeamSearchOptions options, int iteration = 0, CancellationToken cancellation = default)
     {
-        options.Check();
+        options.Check(_folder);
         using PromptQueue queue = new(prompts, _codec, _folder, 1);
         while (queue.Peek() is { } prompt)
         {
@@ -160,6 +162,11 @@ public sealed class OrtEngine : IRolloutEngine
         }
     }
 
+    /// <summary>Tells whether another folder's graph is the same; empty where that matters not, for the weights are inside and it may be large.</summary>
+    private string HashOfGraph(PolicyFolder folder) => _policy.Weights is null ? "" : Sha256.OfFile(folder.GraphFor(_options.DrawsInGraph));
+
+    private Task<string> HashOfSettings(PolicyFolder folder) => Task.Run(() => folder.SettingsHash(folder.GraphFor(_options.DrawsInGraph)));
+
     private void ThrowIfGenerating()
     {
         if (_generating) throw new InvalidOperationException("The engine draws responses at the moment; read them to the end or leave the enumeration first.");
@@ -171,6 +178,7 @@ public sealed class OrtEngine : IRolloutEngine
         int capacity = OrtWorkspace.CapacityFor(_folder, longestPrompt, options.MaxNewTokens);
         if (_workspace is { } kept && kept.Rows == options.BatchSize && kept.Capacity >= capacity) return kept;
         _workspace?.Dispose();
+        _workspace = null; // also where there is no memory for the next one
         return _workspace = new OrtWorkspace(_policy, options.BatchSize, capacity, _options);
     }
 

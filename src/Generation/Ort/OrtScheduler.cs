@@ -190,6 +190,7 @@ internal sealed class OrtScheduler
     private void Leave(Row row)
     {
         row.Text?.Dispose();
+        row.Trim();
         Counts.Responses++;
         Counts.Tokens += row.Count;
         _output.Add((row.Prompt.Index * _options.SamplesPerPrompt) + row.Sample, row);

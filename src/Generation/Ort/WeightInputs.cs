@@ -120,6 +120,7 @@ internal sealed unsafe class WeightInputs : IDisposable
             int lines = (int)input.Dimensions[0], stride = (int)input.Dimensions[1];
             MatrixTurn.Turn(from + part.Column, lines, stride, Math.Min(ChunkColumns, stride - part.Column), to + ((long)part.Column * lines));
         });
+        _memory.Settle();
     }
 
     private sealed class Input : IDisposable

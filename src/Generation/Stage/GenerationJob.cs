@@ -34,6 +34,15 @@ public sealed record GenerationJob
 
     /// <summary>Only every n-th prompt (<see cref="Trajectories.Shard.Takes"/>); null: all. The responses are those of one job over all prompts.</summary>
     public Shard? Shard { get; init; }
+
+    /// <summary>Before any work and any model: what no engine can do.</summary>
+    /// <exception cref="ConfigurationException">The output is a prompt file too, or the engine has no beam search.</exception>
+    /// <exception cref="BadDataException">There is no prompt file.</exception>
+    public void Check()
+    {
+        if (Beams is not null && Engine != "ort") throw new ConfigurationException("--beams needs the engine ort.");
+        DataFiles.RefuseInput(Output, Prompts);
+    }
 }
 
 /// <summary>What a run of the stage did.</summary>

@@ -17,7 +17,7 @@ public sealed class GenerationStage : IDisposable
     private readonly string _settings;
 
     /// <param name="engine">Disposed with the stage.</param>
-    /// <param name="settings">What rows depend on besides prompts, weights and sampling: threads, device.</param>
+    /// <param name="settings">What rows depend on besides the policy's folder, prompts and sampling: threads, device.</param>
     public GenerationStage(IRolloutEngine engine, string settings = "") => (Engine, _settings) = (engine, settings);
 
     public IRolloutEngine Engine { get; }
@@ -27,10 +27,13 @@ public sealed class GenerationStage : IDisposable
     /// <param name="engine">"ort" or "genai".</param>
     /// <param name="threads">0: all cores (GenAI chooses for itself).</param>
     /// <param name="device">"cpu", or "cuda" for the engine ort.</param>
+    /// <exception cref="ConfigurationException">No such engine, device or number of threads.</exception>
     /// <exception cref="BadModelException">The folder is no exported policy, or is damaged.</exception>
     /// <exception cref="EngineException">The native library is missing.</exception>
     public static GenerationStage Open(string policy, string engine = "ort", int threads = 0, string device = "cpu")
     {
+        RangeAttribute allowed = RangeAttribute.Of<RunConfig>(nameof(RunConfig.Threads));
+        if (!allowed.Contains(threads)) throw new ConfigurationException($"threads is {threads}; it must be {allowed} (0: all cores).");
         PolicyFolder folder = PolicyFolder.Open(policy);
         TokenizerCodec codec = TokenizerCodec.Open(folder);
         try
@@ -39,7 +42,7 @@ public sealed class GenerationStage : IDisposable
             {
                 "ort" => new OrtEngine(folder, codec, new OrtEngineOptions { Threads = threads, Device = device }, ownsCodec: true),
                 "genai" when device != "cpu" => throw new ConfigurationException($"device is '{device}', which only the engine ort takes; the engine is genai."),
-                "genai" => new GenAiEngine(folder, codec, ownsCodec: true),
+                "genai" => new GenAiEngine(folder, codec, ownsCodec: true, threads),
                 _ => throw new ConfigurationException($"engine is '{engine}'; it must be ort or genai."),
             }, $"{device}, {(threads > 0 ? threads : Environment.ProcessorCount)} threads");
         }
@@ -57,6 +60,7 @@ public sealed class GenerationStage : IDisposable
     /// <exception cref="InterruptedException">Cancelled, and there are finished parts.</exception>
     public GenerationSummary Run(GenerationJob job, Action<Rollout>? onRollout = null, CancellationToken cancellation = default)
     {
+        job.Check();
         IEnumerable<Prompt> prompts = PromptFile.Read(job.Prompts, job.PromptColumn).Where((_, index) => job.Shard?.Takes(index) ?? true);
         if (job.Beams is not { } beams) return Run(prompts, job.Sampling, job.Output, onRollout, cancellation);
         if (Engine is not OrtEngine ort) throw new ConfigurationException("--beams needs the engine ort.");
@@ -90,7 +94,9 @@ public sealed class GenerationStage : IDisposable
         }
         else
         {
-            parts.Settings = string.Join('\n', _settings, Engine.Name, Engine.PolicyHash, JsonSerializer.Serialize(sampling), JsonSerializer.Serialize(beams));
+            // This program's own code too: another build may draw other responses.
+            string program = typeof(GenerationStage).Module.ModuleVersionId.ToString();
+            parts.Settings = string.Join('\n', program, _settings, Engine.Name, Engine.PolicyHash, Engine.SettingsHash, JsonSerializer.Serialize(sampling), JsonSerializer.Serialize(beams));
             try
             {
                 parts.Draw(first);

@@ -29,6 +29,7 @@ public static class PairsCommand
             int perPrompt = parsed.GetValue(most);
             if (!(least >= 0)) throw new ConfigurationException($"--min-margin is {least}; it must be at least 0.");
             if (perPrompt < 1) throw new ConfigurationException($"--pairs-per-prompt is {perPrompt}; it must be at least 1.");
+            DataFiles.RefuseInput(parsed.GetValue(output)!, parsed.GetValue(input)!);
             ScoredGroups samples = ScoredGroups.Read(parsed.GetValue(input)!);
             List<SamplePair> pairs = PreferencePairs.BestAgainstWorst(samples.Groups, samples.Scores, samples.Valid, least, perPrompt);
             int prompts = samples.Groups.Distinct().Count();

@@ -37,6 +37,7 @@ public static class PolicyCommand
             PolicySnapshot.CheckReplaces(checkpoint.Name, parsed.GetValue(checkpoint)!);
             RunConfig run = Load(common, method);
             string file = parsed.GetValue(input)!;
+            DataFiles.RefuseInput(parsed.GetValue(trajectories)!, new[] { file, parsed.GetValue(greedy), parsed.GetValue(reference) }.OfType<string>());
             List<ScoredRollout> rows = [.. ScoredFile.Read(file)];
             var others = new PromptScores(Scores(parsed.GetValue(greedy)), Scores(parsed.GetValue(reference)));
             using PolicySession session = PolicySession.Open(run, parsed.GetValue(from));

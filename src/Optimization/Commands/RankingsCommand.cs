@@ -28,6 +28,7 @@ public static class RankingsCommand
             if (limit < 0) throw new ConfigurationException($"--max-rankings is {limit}; it must be at least 0.");
             if (!(share is >= 0 and < 1)) throw new ConfigurationException($"--held-out-fraction is {share}; it must be at least 0 and less than 1.");
             string[] files = parsed.GetValue(input)!;
+            ComparisonFiles.RefuseInputs(parsed.GetValue(output)!, files);
             List<RatedText> texts = Read(files, parsed.GetValue(text)!, parsed.GetValue(score)!, parsed.GetValue(prompt)!);
             List<RatedText[]> groups = RatedGroups.Of(texts, k, parsed.GetValue(seed));
             if (groups.Count == 0) throw new BadDataException($"{string.Join(", ", files)}: {texts.Count:N0} texts make no ranking of {k} texts with different scores; use a smaller --size.");

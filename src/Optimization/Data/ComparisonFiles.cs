@@ -12,6 +12,17 @@ internal sealed class ComparisonFiles : IDisposable
     private static readonly DataColumn[] RankColumns = [new("prompt", ColumnType.Text), new("ranking", ColumnType.TextList)];
     private readonly (DataWriter Train, DataWriter HeldOut) _pairs, _rankings;
 
+    /// <summary>Refuses inputs that are among the files to be written.</summary>
+    /// <exception cref="Rlhf.Core.ConfigurationException">One is.</exception>
+    public static void RefuseInputs(string folder, IReadOnlyList<string> inputs)
+    {
+        foreach (string kind in (string[])["pairs", "rankings"])
+        {
+            DataFiles.RefuseInput(Train(folder, kind), inputs);
+            DataFiles.RefuseInput(HeldOut(folder, kind), inputs);
+        }
+    }
+
     /// <param name="folder">Made when missing.</param>
     public ComparisonFiles(string folder)
     {
@@ -19,8 +30,12 @@ internal sealed class ComparisonFiles : IDisposable
         _pairs = Open("pairs", PairColumns);
         _rankings = Open("rankings", RankColumns);
         (DataWriter, DataWriter) Open(string kind, DataColumn[] columns) =>
-            (DataWriter.Create(Path.Combine(folder, $"{kind}.train.jsonl"), columns), DataWriter.Create(Path.Combine(folder, $"{kind}.heldout.jsonl"), columns));
+            (DataWriter.Create(Train(folder, kind), columns), DataWriter.Create(HeldOut(folder, kind), columns));
     }
+
+    private static string Train(string folder, string kind) => Path.Combine(folder, $"{kind}.train.jsonl");
+
+    private static string HeldOut(string folder, string kind) => Path.Combine(folder, $"{kind}.heldout.jsonl");
 
     /// <summary>Answers of one prompt, best first.</summary>
     public void Ranking(bool heldOut, string prompt, IReadOnlyList<string> bestFirst)

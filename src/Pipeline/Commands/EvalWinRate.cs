@@ -46,6 +46,13 @@ public static class EvalWinRate
             SamplingChecks.Check(sampling);
             if (parsed.GetValue(threads) is < 0 and int negative) throw new ConfigurationException($"--threads is {negative}; it must be a number of threads, or 0 for all cores.");
             if (parsed.GetValue(responseOnly) && parsed.GetValue(models)!.Length == 0) throw new ConfigurationException("--response-only is for reward models, and none is named: give --reward-model DIR, or leave it out.");
+            foreach (string what in (string[])["policy", "baseline"])
+            {
+                if (parsed.GetValue(output) is not { Length: > 0 } there) break;
+                DataFiles.RefuseInput(Rollouts(there, what), parsed.GetValue(prompts)!);
+                DataFiles.RefuseInput(Scored(there, what), parsed.GetValue(prompts)!);
+            }
+
             var copies = new List<OnnxCopy>();
             bool dryRun = CommonOptions.Of(parsed).DryRun;
             string kept = dryRun ? "" : parsed.GetValue(output)!, folder = kept.Length > 0 ? kept : Directory.CreateTempSubdirectory("rlhf-winrate-").FullName;
@@ -78,7 +85,7 @@ public static class EvalWinRate
 
                 IReadOnlyList<ScoredRollout> Judged(string name, string what)
                 {
-                    string rollouts = Path.Combine(folder, what + ".rollouts.parquet"), scored = Path.Combine(folder, what + ".scored.parquet");
+                    string rollouts = Rollouts(folder, what), scored = Scored(folder, what);
                     using (GenerationStage generation = GenerationStage.Open(Onnx(name), threads: parsed.GetValue(threads)))
                         generation.Run(PromptFile.Read(parsed.GetValue(prompts)!, parsed.GetValue(column)!), sampling, rollouts, null, cancellation);
                     scoring.Run(new ScoringJob { Input = rollouts, Output = scored }, null, cancellation);
@@ -104,6 +111,10 @@ public static class EvalWinRate
     private static (string Name, string Folder) Named(string argument) => argument.IndexOf('=', StringComparison.Ordinal) is > 0 and int equals
         ? (argument[..equals], argument[(equals + 1)..])
         : (Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(argument))), argument);
+
+    private static string Rollouts(string folder, string what) => Path.Combine(folder, what + ".rollouts.parquet");
+
+    private static string Scored(string folder, string what) => Path.Combine(folder, what + ".scored.parquet");
 
     private static void Print(WinRate r)
     {

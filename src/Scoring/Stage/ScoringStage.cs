@@ -117,13 +117,9 @@ public sealed class ScoringStage : IDisposable
     private ScoringRows Rows(ScoringJob job)
     {
         _ = FileFormats.Of(job.Output);
-        string output = Target(job.Output);
-        // A pattern may match the output too, and a link may lead to it: its rows would be replaced.
-        if (DataFiles.Of([job.Input]).Any(f => Target(f) == output)) throw new ConfigurationException($"'{job.Output}' is both input and output; name another output.");
+        DataFiles.RefuseInput(job.Output, job.Input);
         return new ScoringRows(job, _sources.SelectMany(s => s.Columns), _sources.Exists(s => s.ReadsMetadata));
     }
-
-    private static string Target(string path) => Path.GetFullPath((File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path);
 
     private ScoreColumns Columns(ScoringJob job, bool tokenRewards) => new()
     {

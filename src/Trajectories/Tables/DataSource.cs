@@ -127,7 +127,9 @@ internal sealed partial class DataSource
     private BadDataException Unreadable(DuckDbException e) =>
         new($"{Name} cannot be read as {Format}: {e.Reason}. The file is damaged, cut short or not of the format that its extension names.", e);
 
-    private static IReadOnlyList<string> FilesOf(string path)
+    /// <summary>The files that a path or pattern stands for, whatever their format.</summary>
+    /// <exception cref="BadDataException">A file is missing, or a pattern matches none.</exception>
+    internal static IReadOnlyList<string> FilesOf(string path)
     {
         if (File.Exists(path)) return [path];
         if (Directory.Exists(path)) throw new BadDataException($"{path} is a folder; name a file or a pattern such as {Path.Combine(path, "*.parquet")}.");

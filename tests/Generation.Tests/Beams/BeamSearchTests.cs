@@ -39,6 +39,60 @@ public sealed class BeamSearchTests
         Assert.That(best.SumLogprob, Is.EqualTo(expected).Within(1e-4));
     }
 
+    /// <summary>Most of the best continuations may end; as many as there are beams go on all the same.</summary>
+    [TestCase(2, true)]
+    [TestCase(4, false)]
+    [TestCase(7, true)]
+    public void SeveralEndTokensLeaveEnoughBeams(int beams, bool earlyStopping)
+    {
+        PolicyFolder folder = TestPolicies.Random(vocabulary: 13) with { EndTokens = [2, 3, 5, 7, 11, 12] };
+        BeamSearchOptions options = new() { Beams = beams, EarlyStopping = earlyStopping, MaxNewTokens = 12 };
+        using OrtEngine engine = new(folder, null, new OrtEngineOptions { Threads = 1, Spinning = false });
+        foreach (Prompt prompt in Prompts.Mixed(12, 2, 12, 13))
+        {
+            IReadOnlyList<BeamHypothesis> found = engine.BeamSearch(prompt, options);
+            Assert.That(found, Has.Count.EqualTo(beams));
+            Assert.That(found.SelectMany(h => h.Tokens).Intersect(folder.EndTokens), Is.Empty);
+        }
+
+        Assert.That(() => engine.BeamSearch(Prompts.OfLength(0, 3, 13), options with { Beams = 8 }),
+            Throws.TypeOf<ConfigurationException>().With.Message.Contains("beams is 8").And.Message.Contains("has only 7 tokens that do not end a response (its vocabulary has 13)"));
+    }
+
+    /// <summary>Against the rules written down plainly: all continuations sorted, ends among the first `beams` taken, the first `beams` others live on.</summary>
+    [Test]
+    public void TheStateFollowsTheRulesWithAnyNumberOfEnds([Values(0, 1, 2, 5, 9)] int ends, [Values(2, 3, 4)] int beams)
+    {
+        const int Vocabulary = 13, PromptLength = 3;
+        bool[] isEnd = [.. Enumerable.Range(0, Vocabulary).Select(t => t < ends)];
+        BeamSearchOptions options = new() { Beams = beams, EarlyStopping = false, LengthPenalty = 1 };
+        BeamState state = new(options, PromptLength, isEnd);
+        List<(int[] Tokens, double Score)> living = [.. Enumerable.Repeat((Array.Empty<int>(), 0.0), beams)], ended = [];
+        for (int step = 0; step < 6 && !state.Done; step++)
+        {
+            List<(int[] Tokens, double Score)> all = [];
+            for (int beam = 0; beam < (step == 0 ? 1 : beams); beam++)
+            {
+                // Each logit from what the beam has said so far; ends are likely.
+                uint said = (uint)living[beam].Tokens.Aggregate(step, (hash, token) => (hash * 31) + token + 1);
+                float[] logits = [.. Enumerable.Range(0, Vocabulary).Select(t => (float)AddressedRandom.Normal(9, AddressedRandom.Stream.Probe, said, 0, (uint)t) + (isEnd[t] ? 1 : 0))];
+                state.Offer(beam, logits);
+                double sum = logits.Sum(l => Math.Exp(l));
+                all.AddRange(logits.Select((l, t) => ((int[])[.. living[beam].Tokens, t], living[beam].Score + l - Math.Log(sum))));
+            }
+
+            state.Advance();
+            all = [.. all.OrderByDescending(c => c.Score)];
+            ended.AddRange(all.Take(beams).Where(c => isEnd[c.Tokens[^1]]).Select(c => (c.Tokens, c.Score / (PromptLength + c.Tokens.Length - 1))));
+            living = [.. all.Where(c => !isEnd[c.Tokens[^1]]).Take(beams)];
+            Assert.That(state.Responses, Is.EqualTo(living.Select(c => c.Tokens)));
+        }
+
+        // A living beam counts as it is where the search was not done.
+        if (!state.Done) ended.AddRange(living.Select(c => (c.Tokens, c.Score / (PromptLength + c.Tokens.Length))));
+        Assert.That(state.Finish().Select(h => h.EndToken is int end ? [.. h.Tokens, end] : h.Tokens), Is.EqualTo(ended.OrderByDescending(h => h.Score).Take(beams).Select(h => h.Tokens)));
+    }
+
     [Test]
     public void BadOptionsAreToldAtOnce() => Assert.That(() => new BeamSearchOptions { Beams = 1, MaxNewTokens = 0 }.Check(),
         Throws.TypeOf<ConfigurationException>().With.Message.Contains("beams is 1").And.Message.Contains("max_new_tokens is 0"));

@@ -20,7 +20,7 @@ public sealed class GraphSamplingTests
         Prompt prompt = Prompts.OfLength(3, 7, vocabulary);
         using OrtEngine engine = new(folder, null, InGraph);
         int[] counts = new int[vocabulary];
-        foreach (Rollout r in engine.Generate([prompt], new SamplingOptions { SamplesPerPrompt = Draws, MaxNewTokens = 1, BatchSize = 500, Temperature = temperature, Seed = 2024 })) counts[r.ResponseTokens[0]]++;
+        foreach (Rollout r in engine.Generate([prompt, prompt with { Id = "again" }], new SamplingOptions { SamplesPerPrompt = Draws / 2, MaxNewTokens = 1, BatchSize = 500, Temperature = temperature, Seed = 2024 })) counts[r.ResponseTokens[0]]++;
         double[] p = [.. WholeSequence.Logprobs(folder, prompt.Tokens!, temperature)[^1].Select(Math.Exp)];
         double pValue = ChiSquare.PValue(counts, p);
         TestContext.Out.WriteLine($"p = {pValue:F4}");

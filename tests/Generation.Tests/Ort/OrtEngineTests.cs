@@ -47,6 +47,31 @@ public sealed class OrtEngineTests
         Assert.That(a[0].PolicyHash, Is.EqualTo(b[0].PolicyHash).And.Length.EqualTo(64));
     }
 
+    /// <summary>GenAI's description has no number of threads; ours reaches its session, and the tokens stay.</summary>
+    [Test]
+    public void GenAITakesTheNumberOfThreads()
+    {
+        if (!Directory.Exists("/proc/self/task")) Assert.Ignore("skipped: threads are counted in /proc");
+        PolicyFolder folder = TestPolicies.Random();
+        SamplingOptions options = new() { MaxNewTokens = 12, BatchSize = 4 };
+        List<Prompt> prompts = Prompts.Mixed(6, 2, 12, 61);
+        int Threads() => Directory.GetDirectories("/proc/self/task").Length;
+        (List<int[]>, int) Draw(int threads)
+        {
+            int before = Threads();
+            using GenAiEngine engine = new(folder, null, threads: threads);
+            int more = Threads() - before;
+            return ([.. engine.Generate(prompts, options).Select(r => r.ResponseTokens)], more);
+        }
+
+        (List<int[]> chosen, _) = Draw(0);
+        (List<int[]> one, int fewer) = Draw(1);
+        (List<int[]> many, int more) = Draw(24);
+        Assert.That(more - fewer, Is.InRange(12, 34), "23 workers beside the caller; others come and go");
+        Assert.That(one, Is.EqualTo(chosen));
+        Assert.That(many, Is.EqualTo(chosen));
+    }
+
     [Test]
     public void BatchOf1AndOf64DrawTheSame()
     {

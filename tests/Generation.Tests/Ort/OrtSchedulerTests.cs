@@ -30,6 +30,35 @@ public sealed class OrtSchedulerTests
     }
 
     [Test]
+    public void RowsThatWaitForTheirTurnAreTrimmed()
+    {
+        PolicyFolder folder = TestPolicies.Random(vocabulary: 13);
+        SamplingOptions options = new() { MaxNewTokens = 60, BatchSize = 4 };
+        using OrtPolicy policy = OrtSessionFactory.Open(folder, TwoThreads);
+        using OrtWorkspace work = new(policy, 4, 96, TwoThreads);
+        using PromptQueue queue = new(Prompts.Mixed(20, 2, 12, 13), null, folder, 512);
+        OrderedOutput<Row> output = new();
+        OrtScheduler scheduler = new(folder, work, options, queue, null, output, TwoThreads);
+        while (scheduler.Step(default)) Assert.That(work.Rows, Is.EqualTo(4));
+        int rows = 0;
+        for (; output.TryTake(out Row row); rows++) Assert.That((row.Tokens.Length, row.Logprobs.Length, row.PolicyLogprobs.Length), Is.EqualTo((row.Count, row.Count, row.Count)));
+        Assert.That(rows, Is.EqualTo(20));
+    }
+
+    /// <summary>No memory for a larger batch: the engine tells so, and draws as before.</summary>
+    [Test]
+    public void AWorkspaceThatFoundNoMemoryIsNotUsed()
+    {
+        PolicyFolder folder = TestPolicies.Random(vocabulary: 13) with { ContextLength = 1 << 24 };
+        SamplingOptions options = new() { MaxNewTokens = 8, BatchSize = 4 };
+        using OrtEngine engine = new(folder, null, TwoThreads);
+        List<int[]> Draw() => [.. engine.Generate(Prompts.Mixed(6, 2, 12, 13), options).Select(r => r.ResponseTokens)];
+        List<int[]> before = Draw();
+        Assert.That(() => engine.MeasureBareSteps(1 << 20, 8, 1 << 24), Throws.TypeOf<OutOfMemoryException>()); // petabytes
+        Assert.That(Draw(), Is.EqualTo(before));
+    }
+
+    [Test]
     public void SlotsAreNeverIdleWhilePromptsWait()
     {
         PolicyFolder folder = TestPolicies.Random(vocabulary: 13);

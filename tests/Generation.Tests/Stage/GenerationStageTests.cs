@@ -166,7 +166,84 @@ public sealed class GenerationStageTests
         Assert.That(File.ReadAllBytes(output), Is.EqualTo(File.ReadAllBytes(In("alone.parquet"))));
     }
 
+    /// <summary>What ends a response, how texts become tokens, and the graph decide rows as weights do.</summary>
+    [TestCase("genai_config.json", "\"context_length\": 512", "\"context_length\": 96")]
+    [TestCase("genai_config.json", "\"eos_token_id\": 2", "\"eos_token_id\": [2, 13]")]
+    [TestCase("tokenizer_config.json", "{", "{\"clean_up_tokenization_spaces\": false, ")]
+    public void PartsOfAFolderThatWasCorrectedAreNotTaken(string file, string text, string corrected)
+    {
+        foreach (string from in Directory.GetFiles(TestPolicies.Stories260K().Path)) File.Copy(from, Path.Combine(Directory.CreateDirectory(In("policy")).FullName, Path.GetFileName(from)));
+        SamplingOptions sampling = new() { MaxNewTokens = 8, BatchSize = 3, PartResponses = 4 };
+        string prompts = WritePrompts(12), output = In("o.parquet");
+        void Stop()
+        {
+            using CancellationTokenSource source = new();
+            using GenerationStage stage = GenerationStage.Open(In("policy"), threads: 2);
+            int rows = 0;
+            Assert.Throws<InterruptedException>(() => stage.Run(PromptFile.Read(prompts), sampling, output, _ => { if (++rows == 9) source.Cancel(); }, source.Token));
+        }
+
+        Stop();
+        Assert.That(Directory.GetFiles(output + ".parts"), Has.Length.EqualTo(2));
+        string path = Path.Combine(In("policy"), file), before = File.ReadAllText(path);
+        int at = before.IndexOf(text, StringComparison.Ordinal);
+        Assert.That(at, Is.Not.Negative, before);
+        File.WriteAllText(path, before[..at] + corrected + before[(at + text.Length)..]);
+        Stop();
+        Assert.That(Directory.GetFiles(output + ".parts"), Has.Length.EqualTo(4), "drawn again, under other names");
+        File.WriteAllText(path, before);
+        using GenerationStage last = GenerationStage.Open(In("policy"), threads: 2);
+        GenerationSummary summary = last.Run(PromptFile.Read(prompts), sampling, output);
+        Assert.That(summary.KeptTokens, Is.EqualTo(RolloutFile.Read(output).Take(8).Sum(r => r.ResponseTokens.Length)), "the first parts are those of this folder");
+    }
+
+    /// <summary>By its own name, through a pattern, a link or a linked folder: the prompts stay.</summary>
+    [TestCase("prompts.jsonl", "prompts.jsonl")]
+    [TestCase("*.jsonl", "prompts.jsonl")]
+    [TestCase("prompts.jsonl", "link.jsonl")]
+    [TestCase("link.jsonl", "prompts.jsonl")]
+    [TestCase("prompts.jsonl", "again/prompts.jsonl")]
+    [TestCase("prompts.txt", "prompts.txt")]
+    public void PromptsAreNeverReplacedByResponses(string prompts, string output)
+    {
+        byte[] lines = File.ReadAllBytes(WritePrompts(2));
+        File.WriteAllText(In("prompts.txt"), "Once upon a time\n");
+        File.CreateSymbolicLink(In("link.jsonl"), In("prompts.jsonl"));
+        Directory.CreateSymbolicLink(In("again"), _folder);
+        foreach (string more in (string[])["--dry-run", "--log-level=info"])
+        {
+            Assert.That(Command(["--policy", TestPolicies.Stories260K().Path, "--prompts", In(prompts), "--out", In(output), "--max-new-tokens", "2", "--threads", "2", more], out string told), Is.EqualTo(2), told);
+            Assert.That(told, Does.Contain($"'{In(output)}' is both input and output; name another output."));
+        }
+
+        using (GenerationStage stage = GenerationStage.Open(TestPolicies.Stories260K().Path, threads: 2))
+            Assert.That(() => stage.Run(new GenerationJob { Policy = "", Prompts = In(prompts), Output = In(output) }), Throws.TypeOf<ConfigurationException>());
+        Assert.That(File.ReadAllBytes(In("prompts.jsonl")), Is.EqualTo(lines));
+        Assert.That(File.ReadAllText(In("prompts.txt")), Is.EqualTo("Once upon a time\n"));
+    }
+
+    /// <summary>A run's configuration is for drawing; beam search takes what concerns it and is not refused.</summary>
+    [Test]
+    public void SettingsOfARunDoNotStandInTheWayOfBeams()
+    {
+        string[] args = ["--policy", TestPolicies.Stories260K().Path, "--prompts", WritePrompts(1), "--max-new-tokens", "4", "--beams", "2", "--threads", "2", "--out", In("o.parquet")];
+        Assert.That(Command([.. args, "--set", "generation.temperature=0.5", "--set", "generation.stop_strings=[the]"], out string told), Is.Zero, told);
+        Assert.That(RolloutFile.Read(In("o.parquet")).Count(), Is.EqualTo(1));
+    }
+
     [TestCase("--part-responses 0", 2, "part_responses is 0")]
+    [TestCase("--batch-size 2147483647", 2, "batch_size is 2147483647; it must be between 1 and 65536")]
+    [TestCase("--repetition-penalty 1e-40", 2, "repetition_penalty is 1E-40; it must be between 0.01 and 100")]
+    [TestCase("--temperature 1e-40", 2, "temperature is 1E-40; it must be between 0.01 and 100")]
+    [TestCase("--threads -3", 2, "threads is -3; it must be between 0 and 1024")]
+    [TestCase("--threads -3 --engine genai", 2, "threads is -3")]
+    [TestCase("--length-penalty 2", 2, "--length-penalty is for beam search: give --beams N too")]
+    [TestCase("--no-early-stopping true", 2, "--no-early-stopping is for beam search")]
+    [TestCase("--beams 2 --stop x", 2, "--stop is for drawing, and --beams searches instead")]
+    [TestCase("--beams 2 --min-new-tokens 3", 2, "--min-new-tokens is for drawing")]
+    [TestCase("--beams 2 --forbid-token 3 --repetition-penalty 2", 2, "--repetition-penalty is for drawing")]
+    [TestCase("--beams 2 --repetition-penalty 2 --forbid-token 3", 2, "--forbid-token is for drawing")]
+    [TestCase("--beams 2 --temperature 1 --seed 4", 2, "--seed is for drawing")]
     [TestCase("--temperature 0 --top-p 3", 2, "temperature is 0")]
     [TestCase("--shard 3/3", 2, "--shard is '3/3'")]
     [TestCase("--engine torch", 2, "torch")]

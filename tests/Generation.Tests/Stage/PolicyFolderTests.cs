@@ -72,6 +72,39 @@ public sealed class PolicyFolderTests
         Assert.That(() => PolicyFolder.Open(_folder), Throws.TypeOf<BadModelException>().With.Message.Contains("the data file is truncated"));
     }
 
+    /// <summary>The exporter's weights are one file, and their hash is its; rollouts and runs are stamped with it.</summary>
+    [Test]
+    public void TheHashOfAnExportedPolicyIsThatOfItsDataFile()
+    {
+        PolicyFolder folder = PolicyFolder.Open(_folder);
+        Assert.That(folder.Hash(), Is.EqualTo(Sha256.OfFile(Path.Combine(_folder, "model.onnx.data"))));
+        using OrtEngine ort = new(folder, null);
+        using GenAiEngine genai = new(folder, null);
+        Assert.That(ort.PolicyHash, Is.EqualTo(folder.Hash()));
+        Assert.That(genai.PolicyHash, Is.EqualTo(folder.Hash()));
+    }
+
+    /// <summary>Another exporter may call its data file anything, and leave small weights in the graph.</summary>
+    [TestCase("model_onnx.data")]
+    [TestCase("model.onnx")]
+    public void WeightsUnderAnotherNameAreHashedToo(string changed)
+    {
+        File.Move(Path.Combine(_folder, "model.onnx.data"), Path.Combine(_folder, "model_onnx.data"));
+        foreach (string graph in (string[])["rollout.onnx", "sampled.onnx"]) File.Delete(Path.Combine(_folder, graph));
+        string model = Path.Combine(_folder, "model.onnx");
+        byte[] bytes = File.ReadAllBytes(model), name = "model.onnx.data"u8.ToArray();
+        for (int at = bytes.AsSpan().IndexOf(name); at >= 0; at = bytes.AsSpan().IndexOf(name)) bytes[at + 5] = (byte)'_';
+        File.WriteAllBytes(model, bytes);
+        string before = PolicyFolder.Open(_folder).Hash();
+        Assert.That(PolicyFolder.Open(_folder).Hash(), Is.EqualTo(before));
+        string file = Path.Combine(_folder, changed);
+        bytes = File.ReadAllBytes(file);
+        if (changed == "model.onnx") bytes = [.. bytes, 0x32, 0x01, (byte)'x']; // the message's doc_string
+        else bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Assert.That(PolicyFolder.Open(_folder).Hash(), Is.Not.EqualTo(before));
+    }
+
     /// <summary>GenAI would open, write or load what these name: nothing but the settings of a decoder reaches it.</summary>
     [TestCase("""{"model": {"decoder": {"pipeline": [{"a": {"filename": "../other.onnx"}}]}}}""", "'model.decoder.pipeline'")]
     [TestCase("""{"model": {"decoder": {"adapter_filename": "/etc/passwd"}}}""", "'model.decoder.adapter_filename'")]

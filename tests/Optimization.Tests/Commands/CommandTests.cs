@@ -280,6 +280,26 @@ public sealed class CommandTests : FolderTest
         });
     }
 
+    /// <summary>What a table is made from is never replaced by it.</summary>
+    [Test]
+    public void InputsAreNeverReplacedByTables()
+    {
+        string rows = Text("pairs.train.jsonl", """{"text": "good", "rating": 1}""" + "\n" + """{"text": "bad", "rating": 0}""" + "\n"), before = File.ReadAllText(rows);
+        File.CreateSymbolicLink(At("link.jsonl"), rows);
+        foreach (string[] args in (string[][])[
+            ["pairs", "--in", rows, "--out", rows], ["pairs", "--in", At("link.jsonl"), "--out", rows], ["pairs", "--in", At("*.jsonl"), "--out", rows, "--dry-run"],
+            ["rankings", "--in", rows, "--size", "2", "--out", Folder],
+            ["policy", "--in", rows, "--trajectories", rows, "--checkpoint-out", At("c"), "--policy-out", At("p"), "--set", "policy=p", "--set", "generation.prompts=p"],
+        ])
+        {
+            Outcome outcome = Run(args);
+            Assert.That(outcome.Code, Is.EqualTo(2), outcome.Error);
+            Assert.That(outcome.Error, Does.Contain($"'{rows}' is both input and output; name another output."));
+        }
+
+        Assert.That(File.ReadAllText(rows), Is.EqualTo(before));
+    }
+
     /// <summary>From scored samples to pairs, to a tuned policy, to its ONNX folder.</summary>
     [Test]
     public void PairsAreMadeAndLearntFrom([Values] PreferenceMethod method)
