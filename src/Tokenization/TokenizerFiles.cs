@@ -68,7 +68,12 @@ internal sealed class TokenizerFiles
             // The parser leaves texts unchecked until they are read, here or in native code.
             if (!System.Text.Unicode.Utf8.IsValid(bytes)) throw new BadModelException($"{path}: not valid UTF-8; the file is damaged. Copy it again from where the model was trained.");
             using JsonDocument document = JsonDocument.Parse(bytes);
+            if (bytes.AsSpan().IndexOf("\\ud"u8) >= 0 || bytes.AsSpan().IndexOf("\\uD"u8) >= 0) ReadTexts(document.RootElement);
             _json[name] = document.RootElement.Clone();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new BadModelException($"{path}: a text holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no character; the file is damaged. Copy it again from where the model was trained.", e);
         }
         catch (JsonException e)
         {
@@ -77,6 +82,28 @@ internal sealed class TokenizerFiles
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new BadModelException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    // Escapes too are unchecked until they are read, and the native tokenizer ends the process over half a surrogate pair.
+    private static void ReadTexts(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray()) ReadTexts(item);
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadTexts(property.Value);
+                }
+
+                break;
         }
     }
 
@@ -124,7 +151,7 @@ internal sealed class TokenizerFiles
     {
         BosId = IdsFor("bos").Cast<int?>().FirstOrDefault();
         EosIds = IdsFor("eos");
-        PadId = IdsFor("pad").Cast<int?>().FirstOrDefault();
+        PadId = IdsFor("pad").Cast<int?>().FirstOrDefault(id => id >= 0);
         AddsBos = BosId is { } bos && (Setting("tokenizer_config.json", "add_bos_token") is { ValueKind: JsonValueKind.True or JsonValueKind.False } says
             ? says.GetBoolean()
             : Tokenizer.TryGetProperty("post_processor", out JsonElement processor) && BeginsWith(processor, Pieces[bos]));
@@ -133,18 +160,19 @@ internal sealed class TokenizerFiles
     /// <summary>The ids of a role: the file nearest to deployment that names them decides.</summary>
     private List<int> IdsFor(string role)
     {
-        JsonElement?[] sources =
+        string key = role + "_token_id";
+        (string File, JsonElement? Value)[] sources =
         [
-            Setting("genai_config.json", "model") is { ValueKind: JsonValueKind.Object } model && model.TryGetProperty(role + "_token_id", out JsonElement id) ? id : null,
-            Setting("generation_config.json", role + "_token_id"),
-            Setting("config.json", role + "_token_id"),
+            ("genai_config.json", Setting("genai_config.json", "model") is { ValueKind: JsonValueKind.Object } model && model.TryGetProperty(key, out JsonElement id) ? id : null),
+            ("generation_config.json", Setting("generation_config.json", key)),
+            ("config.json", Setting("config.json", key)),
         ];
-        foreach (JsonElement? source in sources)
+        foreach ((string file, JsonElement? source) in sources)
         {
             if (source is { ValueKind: JsonValueKind.Number } one)
-                return [one.GetInt32()];
+                return [Id(one, role, file)];
             if (source is { ValueKind: JsonValueKind.Array } many && many.GetArrayLength() > 0)
-                return [.. many.EnumerateArray().Select(value => value.GetInt32())];
+                return [.. many.EnumerateArray().Select(value => Id(value, role, file))];
         }
         JsonElement? token = Setting("tokenizer_config.json", role + "_token");
         string? content = token switch
@@ -154,6 +182,16 @@ internal sealed class TokenizerFiles
             _ => null,
         };
         return content is not null && IdOf(content) is { } found ? [found] : [];
+    }
+
+    // Padding is never computed with, and older models write −1 for none. A prompt begins with BOS, so it must be a piece of the tokenizer; a model may end
+    // with an id of its own.
+    private int Id(JsonElement value, string role, string file)
+    {
+        int most = role == "bos" ? Pieces.Length - 1 : MostIds - 1, least = role == "pad" ? int.MinValue : 0;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int id) && id >= least && id <= most
+            ? id
+            : throw new BadModelException($"{Path.Combine(Folder, file)}: {role}_token_id holds {Excerpt.Of(value.GetRawText())}; expected a token id from 0 to {most}. Correct it, or copy the file again from where the model was trained.");
     }
 
     private static bool BeginsWith(JsonElement processor, string? bos)
@@ -177,15 +215,7 @@ internal sealed class TokenizerFiles
             ChatTemplate = File.ReadAllText(separate);
             return;
         }
-        JsonElement? template = Setting("tokenizer_config.json", "chat_template");
-        ChatTemplate = template switch
-        {
-            { ValueKind: JsonValueKind.String } one => one.GetString(),
-            { ValueKind: JsonValueKind.Array } several => several.EnumerateArray()
-                .Where(named => named.GetProperty("name").GetString() == "default")
-                .Select(named => named.GetProperty("template").GetString()).FirstOrDefault(),
-            _ => null,
-        };
+        ChatTemplate = Setting("tokenizer_config.json", "chat_template") is { ValueKind: JsonValueKind.String } template ? template.GetString() : null;
     }
 
     private JsonElement? Setting(string file, string key) =>

@@ -36,7 +36,11 @@ internal static class TokenizerSchema
 
     private static readonly HashSet<string> Objects = new(StringComparer.Ordinal) { "pattern", "special_tokens", "SpecialToken", "Sequence" };
 
-    private static readonly HashSet<string> Parts = new(StringComparer.Ordinal) { "normalizer", "pre_tokenizer", "post_processor", "decoder" };
+    /// <summary>The four steps of a tokenizer, and the key under which a sequence of each holds its steps.</summary>
+    private static readonly Dictionary<string, string> Parts = new(StringComparer.Ordinal)
+    {
+        ["normalizer"] = "normalizers", ["pre_tokenizer"] = "pretokenizers", ["post_processor"] = "processors", ["decoder"] = "decoders",
+    };
 
     /// <summary>Checks a file's root.</summary>
     /// <exception cref="BadModelException">A value has another type than the format says; names the key.</exception>
@@ -56,15 +60,19 @@ internal static class TokenizerSchema
                     AddedTokens(value, file);
                     break;
                 case "chat_template":
-                    if (value.ValueKind is not (JsonValueKind.String or JsonValueKind.Array or JsonValueKind.Null)) throw Bad(file, name, "text or a list", value);
+                    if (value.ValueKind == JsonValueKind.Array)
+                        throw new BadModelException($"{file}: chat_template is a list of templates with names; ONNX Runtime GenAI takes one. Keep the text of the one that is named default as chat_template.");
+                    if (value.ValueKind != JsonValueKind.String) throw Bad(file, name, "text (or left out)", value);
                     break;
                 case "added_tokens_decoder":
                     if (value.ValueKind != JsonValueKind.Object || value.EnumerateObject().Any(t => !int.TryParse(t.Name, out int id) || id < 0)) throw Bad(file, name, "an object with token ids as keys", value);
                     foreach (JsonProperty token in value.EnumerateObject()) AddedToken(token.Value, $"{name}.{token.Name}", file, hasId: false);
                     break;
                 default:
-                    if (Parts.Contains(name) && value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Null)) throw Bad(file, name, "an object or null", value);
+                    bool isPart = Parts.TryGetValue(name, out string? steps);
+                    if (isPart && value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Null)) throw Bad(file, name, "an object or null", value);
                     Value(name, name, value, file);
+                    if (isPart && value.ValueKind == JsonValueKind.Object) Part(value, steps!, name, file);
                     break;
             }
         }
@@ -177,6 +185,34 @@ internal static class TokenizerSchema
                 break;
         }
     }
+
+    // What is read of a part, here or by the native tokenizer, is there. The types of what is there are checked before.
+    private static void Part(JsonElement part, string steps, string at, string file)
+    {
+        string type = Required(part, "type", at, file).GetString()!;
+        switch (type)
+        {
+            case "Sequence":
+                foreach (JsonElement step in Required(part, steps, at, file).EnumerateArray()) Part(step, steps, $"{at}.{steps}", file);
+                break;
+            case "TemplateProcessing":
+                JsonElement single = Required(part, "single", at, file);
+                if (single.GetArrayLength() == 0) throw Bad(file, $"{at}.single", "a list that is not empty", single);
+                foreach (JsonElement piece in single.EnumerateArray())
+                {
+                    if (piece.TryGetProperty("SpecialToken", out JsonElement special)) Required(special, "id", $"{at}.single.SpecialToken", file);
+                }
+
+                break;
+            case "Replace":
+                Required(part, "pattern", at, file);
+                Required(part, "content", at, file);
+                break;
+        }
+    }
+
+    private static JsonElement Required(JsonElement part, string key, string at, string file) =>
+        part.TryGetProperty(key, out JsonElement value) ? value : throw Bad(file, at, $"an object with '{key}'", part);
 
     private static bool IsToken(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.TryGetProperty("content", out JsonElement content) && content.ValueKind == JsonValueKind.String;
 

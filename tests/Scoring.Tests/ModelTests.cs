@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using NUnit.Framework;
 using Rlhf.Core;
 using Rlhf.Export.Tests;
@@ -93,6 +94,20 @@ public sealed class ModelTests : Fixture
                 Assert.That(found[r][t], Is.EqualTo(expected).Within(Tolerance));
             }
         }
+    }
+
+    /// <summary>A negative temperature would turn the order of rewards around, 0 would leave only 0 and 1 of them.</summary>
+    [TestCase("temperature", "-1", "temperature is -1; it must be a finite number above 0")]
+    [TestCase("temperature", "0", "temperature is 0; it must be")]
+    [TestCase("temperature", "1e999", "it must be a finite number above 0")]
+    [TestCase("vocab_size", "0", "vocab_size is 0; it must be positive")]
+    public void NumbersOfTheConfigurationAreChecked(string key, string value, string expected)
+    {
+        string folder = Reward("reward").Folder, file = Path.Combine(folder, "rlhf_config.json");
+        JsonNode config = JsonNode.Parse(File.ReadAllText(file))!;
+        config[key] = JsonNode.Parse(value);
+        File.WriteAllText(file, config.ToJsonString());
+        Assert.That(Assert.Throws<BadModelException>(() => _ = new RewardModel(folder))!.Message, Does.StartWith($"{file}: not a reward model's configuration (").And.Contain(expected));
     }
 
     [Test]

@@ -97,6 +97,25 @@ public sealed class OutsideRewardTests : Fixture
         Assert.That(Assert.Throws<BadDataException>(() => reward.Score(Rows[..64], CancellationToken.None))!.Message, Does.Contain(expected));
     }
 
+    /// <summary>Told once: the next answer would be as long.</summary>
+    [Test]
+    public void AnAnswerWithoutEndIsRefused([Values] bool lengthTold)
+    {
+        int requests = 0;
+        string answer = new(' ', HttpReward.LongestAnswer + 1);
+        using TestEndpoint server = new((_, response) =>
+        {
+            requests++;
+            if (lengthTold) response.ContentLength64 = answer.Length;
+            return answer;
+        });
+        using HttpReward reward = new(server.Address, TimeSpan.FromSeconds(20), TimeSpan.FromMilliseconds(1));
+        Assert.That(
+            Assert.Throws<BadDataException>(() => reward.Score(Rows[..64], CancellationToken.None))!.Message,
+            Does.StartWith($"The reward endpoint {server.Address} gave an answer of more than 16 MiB for at most 64 rows."));
+        Assert.That(requests, Is.EqualTo(1));
+    }
+
     [Test]
     public void AnEndpointThatIsAwayIsNamed()
     {

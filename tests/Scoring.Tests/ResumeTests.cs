@@ -36,6 +36,25 @@ public sealed class ResumeTests : Fixture
         Assert.That(File.ReadAllBytes(At("out.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
     }
 
+    /// <summary>A configuration or a table edited within the clock's step keeps size and time.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void ASmallFileOfTheSameSizeAndTimeIsAnotherOne(bool ofTheModel)
+    {
+        string input = Text("in.jsonl", Lines(40)), file = ofTheModel ? Path.Combine(Reward("reward").Folder, "rlhf_config.json") : input;
+        RewardSourceConfig model = new() { Model = Reward("reward").Folder, Transform = "sigmoid" };
+        using (ScoringStage first = new([model], "", 1)) StopAfterOneWindow(first, Job(input));
+        DateTime time = File.GetLastWriteTimeUtc(file);
+        string text = File.ReadAllText(file), other = ofTheModel ? text.Replace("\"temperature\": 1", "\"temperature\": 2", StringComparison.Ordinal) : text.Replace("word1", "word2", StringComparison.Ordinal);
+        Assert.That(other, Is.Not.EqualTo(text).And.Length.EqualTo(text.Length));
+        File.WriteAllText(file, other);
+        File.SetLastWriteTimeUtc(file, time);
+        using ScoringStage second = new([model], "", 1);
+        second.Run(Job(input));
+        second.Run(Job(input, "whole.parquet"));
+        Assert.That(File.ReadAllBytes(At("out.parquet")), Is.EqualTo(File.ReadAllBytes(At("whole.parquet"))));
+    }
+
     [TestCase("*/part.jsonl")]
     [TestCase("**/part.jsonl")]
     [TestCase("[ab]/part.jsonl")]

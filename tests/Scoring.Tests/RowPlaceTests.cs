@@ -67,6 +67,28 @@ public sealed class RowPlaceTests : Fixture
             Does.StartWith($"{At("in.jsonl")}, row {Bad}: {problem}"));
     }
 
+    /// <summary>Padding is negative in tables of others, and a graph would take it for the end of its vocabulary. 259 is one behind it.</summary>
+    [TestCase("[70,-100]", "column 'response_tokens' holds -100 at place 2 of 2; token ids are 0 or more. Lists are as long as their texts: write the table without padding.")]
+    [TestCase("[-1]", "column 'response_tokens' holds -1 at place 1 of 1; token ids are 0 or more.")]
+    [TestCase("[70,259]", "column 'response_tokens' holds 259 at place 2 of 2; {0} knows the ids 0 to 258. The row was tokenised for another model")]
+    public void TokenIdsOfATable(string ids, string problem)
+    {
+        string policy = Policy("policy").Folder, judge = Reward("judge").Folder;
+        string input = Text("in.jsonl", [.. Enumerable.Range(1, Rows).Select(i => $"{{\"prompt\":\"\",\"response\":\"C\",\"prompt_tokens\":[0],\"response_tokens\":{(i == Bad ? ids : "[70]")}}}")]);
+        Assert.That(Bytes("C"), Is.EqualTo(new[] { 70 }));
+        foreach (RewardPer? per in (RewardPer?[])[null, RewardPer.Token, RewardPer.Step])
+        {
+            string model = per is null ? $"the reference in {policy}" : $"the reward model in {judge}";
+            using ScoringStage stage = per is { } p ? new([new() { Model = judge, Per = p }], "", 1) : new([], policy, 1);
+            string message = Assert.Throws<BadDataException>(() => stage.Run(new ScoringJob { Input = input, Output = At("out.parquet"), WindowRows = Window, BatchTokens = 256 }))!.Message;
+            Assert.That(message, Does.StartWith($"{At("in.jsonl")}, row {Bad}: " + string.Format(System.Globalization.CultureInfo.InvariantCulture, problem, model)));
+        }
+
+        if (ids[1] != '7' || !ids.Contains('-', StringComparison.Ordinal)) return;
+        // A count of tokens would be wrong too, silently.
+        Assert.That(Fails<BadDataException>(input, [new() { Rule = "length:unit=tokens" }]).Message, Does.Contain("holds -100"));
+    }
+
     [TestCase("throw", "failed for 8 rows from {0}, row 17 on: FormatException: I do not read this. --log-level debug")]
     [TestCase("late", "failed for 8 rows from {0}, row 17 on: FormatException: nor this")]
     [TestCase("null", "gave null; expected a list with one reward a row, for 8 rows from {0}, row 17 on.")]

@@ -33,6 +33,13 @@ public sealed class RuleTests
     [TestCase("no number", "{\"answer\": 42}", 0)]
     [TestCase("it is 42", "{\"reward_model\": {\"ground_truth\": \"42\", \"style\": \"rule\"}}", 1)]
     [TestCase("it is -5", "{\"answer\": \"5\"}", 0)]
+    // Beyond a decimal: it is the last number, and no answer; 42 before it is none either.
+    [TestCase("42 and then 99999999999999999999999999999999", "{\"answer\": 42}", 0)]
+    [TestCase("42 and then 0.000000000000000000000000000000001", "{\"answer\": 0}", 1)]
+    [TestCase("-79228162514264337593543950335", "{\"answer\": \"79228162514264337593543950335\"}", 0)]
+    [TestCase("79228162514264337593543950335", "{\"answer\": \"-1\"}", 0)]
+    [TestCase("79228162514264337593543950335", "{\"answer\": \"79228162514264337593543950335\"}", 1)]
+    [TestCase("-0", "{\"answer\": 0}", 1)]
     public void NumericAnswers(string response, string metadata, double expected) => Assert.That(Score("numeric-answer", response, metadata), Is.EqualTo(expected));
 
     [Test]
@@ -41,6 +48,9 @@ public sealed class RuleTests
         Assert.That(Score("numeric-answer", "42", columns: new() { ["answer"] = "6·7, #### 42" }), Is.EqualTo(1));
         Assert.That(Score("numeric-answer", "42", columns: new() { ["reward_model"] = "{\"ground_truth\": 42}" }), Is.EqualTo(1));
         Assert.That(Score("numeric-answer:tolerance=0.5", "42.4", columns: new() { ["answer"] = "42" }), Is.EqualTo(1));
+        Assert.That(Score("numeric-answer:tolerance=1", "0.5", columns: new() { ["answer"] = "-0.5" }), Is.EqualTo(1), "1 apart on both sides of 0");
+        Assert.That(Score("numeric-answer:tolerance=1", "0.5", columns: new() { ["answer"] = "-0.75" }), Is.Zero);
+        Assert.That(Score("numeric-answer:tolerance=1000000000", "79228162514264337593543950335", columns: new() { ["answer"] = "-5" }), Is.Zero);
         Assert.That(Score("numeric-answer", "42"), Is.Null, "a row that expects no number has no reward");
     });
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using NUnit.Framework;
 using Rlhf.Core;
 using Rlhf.Tokenization.Bpe;
@@ -104,6 +105,30 @@ public sealed class TokenizerFolderTests
         Assert.That(tokenizer.EncodePrompt(tokenizer.ApplyChatTemplate(conversation)).Count(id => id == 0), Is.EqualTo(1), "BOS of the template is not doubled");
     }
 
+    /// <summary>Given to GenAI, they would end the process.</summary>
+    [TestCase("\"chat_template\": [{\"name\": \"default\", \"template\": \"{{ bos_token }}\"}, {\"name\": \"tools\", \"template\": \"x\"}],", "chat_template is a list of templates with names; ONNX Runtime GenAI takes one.")]
+    [TestCase("\"chat_template\": null,", "chat_template must be text (or left out); found null")]
+    [TestCase("\"chat_template\": \"\\ud800\",", "a text holds half of a surrogate pair")]
+    [TestCase("\"\\uDC00\": 1,", "a text holds half of a surrogate pair")]
+    [TestCase("\"note\": [\"\\ud83d\"],", "a text holds half of a surrogate pair")]
+    public void WhatTheNativeTokenizerDiesOfIsRefused(string line, string expected)
+    {
+        WriteSmall();
+        Edit("tokenizer_config.json", "\"add_eos_token\"", line + " \"add_eos_token\"");
+        string file = Path.Combine(_folder, "tokenizer_config.json");
+        Assert.That(() => Tokenizer.Open(_folder), Throws.InstanceOf<BadModelException>().With.Message.StartsWith($"{file}: {expected}"));
+    }
+
+    /// <summary>Both halves are a character.</summary>
+    [Test]
+    public void EscapedSurrogatePairsAreCharacters()
+    {
+        WriteSmall();
+        Edit("tokenizer_config.json", "\"add_eos_token\"", "\"note\": \"\\ud83d\\ude42\", \"add_eos_token\"");
+        using Tokenizer tokenizer = Tokenizer.Open(_folder);
+        Assert.That(tokenizer.Encode("hello"), Is.Not.Empty);
+    }
+
     [Test]
     public void AFolderWithoutTokenizerSaysWhatIsMissing()
     {
@@ -112,6 +137,53 @@ public sealed class TokenizerFolderTests
         WriteSmall();
         File.Delete(Path.Combine(_folder, "tokenizer_config.json"));
         Assert.That(() => Tokenizer.Open(_folder), Throws.InstanceOf<BadModelException>().With.Message.Contains("tokenizer_config.json is missing"));
+    }
+
+    /// <summary>Valid JSON that lacks what is read of it: named with its file and key.</summary>
+    [TestCase("decoder", "{}", "decoder must be an object with 'type'; found {}")]
+    [TestCase("decoder", """{"type": "Sequence"}""", "decoder must be an object with 'decoders'")]
+    [TestCase("decoder", """{"type": "Sequence", "decoders": [{}]}""", "decoder.decoders must be an object with 'type'")]
+    [TestCase("decoder", """{"type": "Sequence", "decoders": [{"type": "Replace", "content": " "}]}""", "decoder.decoders must be an object with 'pattern'")]
+    [TestCase("decoder", """{"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}}]}""", "decoder.decoders must be an object with 'content'")]
+    [TestCase("post_processor", "{}", "post_processor must be an object with 'type'")]
+    [TestCase("post_processor", """{"type": "Sequence"}""", "post_processor must be an object with 'processors'")]
+    [TestCase("post_processor", """{"type": "TemplateProcessing"}""", "post_processor must be an object with 'single'")]
+    [TestCase("post_processor", """{"type": "TemplateProcessing", "single": []}""", "post_processor.single must be a list that is not empty; found []")]
+    [TestCase("post_processor", """{"type": "Sequence", "processors": [{"type": "TemplateProcessing", "single": [{"SpecialToken": {}}]}]}""", "post_processor.processors.single.SpecialToken must be an object with 'id'")]
+    public void PartsThatLackWhatIsReadAreNamed(string key, string part, string expected)
+    {
+        WriteSmall();
+        Edit("tokenizer_config.json", "\"add_bos_token\": true,", "");
+        string path = Path.Combine(_folder, "tokenizer.json");
+        JsonNode root = JsonNode.Parse(File.ReadAllText(path))!;
+        root[key] = JsonNode.Parse(part);
+        File.WriteAllText(path, root.ToJsonString());
+        Assert.That(() => Tokenizer.Open(_folder), Throws.InstanceOf<BadModelException>().With.Message.StartsWith($"{path}: {expected}"));
+    }
+
+    [TestCase("config.json", "{ \"bos_token_id\": -1 }", "bos_token_id holds -1; expected a token id from 0 to 261")]
+    [TestCase("config.json", "{ \"bos_token_id\": 262 }", "bos_token_id holds 262; expected a token id from 0 to 261")]
+    [TestCase("generation_config.json", "{ \"eos_token_id\": [1, -1] }", "eos_token_id holds -1; expected a token id from 0")]
+    [TestCase("generation_config.json", "{ \"eos_token_id\": 1e99 }", "eos_token_id holds 1e99; expected")]
+    [TestCase("config.json", "{ \"pad_token_id\": [\"2\"] }", "pad_token_id holds \"2\"; expected")]
+    public void SpecialIdsThatAreNoneAreNamed(string file, string content, string expected)
+    {
+        WriteSmall();
+        File.WriteAllText(Path.Combine(_folder, file), content);
+        foreach (string config in (string[])["\"add_bos_token\": true,", ""])
+        {
+            Assert.That(() => Tokenizer.Open(_folder), Throws.InstanceOf<BadModelException>().With.Message.StartsWith($"{Path.Combine(_folder, file)}: {expected}"));
+            if (config.Length > 0) Edit("tokenizer_config.json", config, "");
+        }
+    }
+
+    [Test]
+    public void OlderModelsWriteMinusOneForNoPadding()
+    {
+        WriteSmall();
+        File.WriteAllText(Path.Combine(_folder, "config.json"), """{ "pad_token_id": -1 }""");
+        using Tokenizer tokenizer = Tokenizer.Open(_folder);
+        Assert.That(tokenizer.PadId, Is.Null);
     }
 
     [Test]

@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text;
 using NUnit.Framework;
 using Rlhf.Core;
 
@@ -117,5 +119,34 @@ public sealed class TableAugmenterTests : FileTest
         Augment(input, input, 2);
         Assert.That(AllRows(input), Has.Count.EqualTo(2));
         Assert.That(Left(), Is.EqualTo(new[] { "x.jsonl" }));
+    }
+
+    /// <summary>Half a gigabyte of rows in half a megabyte: to count them takes seconds, which nobody who stopped should wait for.</summary>
+    [Test]
+    public void AJoinEndsWhereItIsCancelled()
+    {
+        byte[] part;
+        using (var packed = new MemoryStream())
+        {
+            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("some text\n", 1 << 20))));
+            part = packed.ToArray();
+        }
+
+        using (FileStream file = File.Create(At("in.csv.gz")))
+        {
+            for (int i = 0; i < 50; i++) file.Write(part);
+        }
+
+        using CancellationTokenSource stop = new();
+        using (TableAugmenter augmenter = TableAugmenter.Create(At("in.csv.gz"), At("out.parquet"), s_new))
+        {
+            augmenter.Rows.Set(0, 1.0);
+            augmenter.Rows.Set(1, new Dictionary<string, double>());
+            augmenter.Rows.EndRow();
+            stop.CancelAfter(TimeSpan.FromMilliseconds(100));
+            Assert.That(() => augmenter.Complete(stop.Token), Throws.InstanceOf<OperationCanceledException>(), "read to its end, it would not have one row but 50 million");
+        }
+
+        Assert.That(Left(), Is.EqualTo(new[] { "in.csv.gz" }));
     }
 }

@@ -28,10 +28,11 @@ public sealed class FixedKlController(double coefficient) : IKlController
 /// <summary>
 /// Ziegler et al. 2019, "Fine-tuning language models from human preferences", section 2.2:
 /// β ← β (1 + clip(KL/target − 1, −0.2, 0.2) · samples / horizon).
+/// Deviation 1: the factor is at least ½, so that β stays positive in a batch that is larger than the horizon was made for.
 /// </summary>
 public sealed class AdaptiveKlController : IKlController
 {
-    private const double MaximalError = 0.2;
+    private const double MaximalError = 0.2, SmallestFactor = 0.5;
     private readonly double _target;
     private readonly double _horizon;
 
@@ -53,7 +54,7 @@ public sealed class AdaptiveKlController : IKlController
     public void Update(double kl, int samples)
     {
         double error = Math.Clamp((kl / _target) - 1, -MaximalError, MaximalError);
-        Coefficient *= 1 + (error * samples / _horizon);
+        Coefficient *= Math.Max(SmallestFactor, 1 + (error * samples / _horizon));
     }
 }
 

@@ -10,11 +10,18 @@ namespace Rlhf.Algorithms;
 /// <param name="SumOfSquares">M2 = Σ (x − μ)².</param>
 public readonly record struct Moments(long Count, double Mean, double SumOfSquares)
 {
-    /// <summary>M2 / n; 0 when n = 0.</summary>
-    public double PopulationVariance => Count > 0 ? SumOfSquares / Count : 0;
+    // The mean of n equal numbers in float64 is off by less than n · 2⁻⁵³ of itself, and their deviation from it is that large: below 1e−10 up to
+    // n = 900,000, and in practice far beyond, since roundings do not all go one way. Rewards are float32: what differs, differs by 6e−8 of itself.
+    private const double SmallestRelativeDeviation = 1e-10;
 
-    /// <summary>M2 / (n − 1); 0 when n &lt; 2.</summary>
-    public double SampleVariance => Count > 1 ? SumOfSquares / (Count - 1) : 0;
+    /// <summary>M2 / n; 0 when n = 0 or <see cref="IsConstant"/>.</summary>
+    public double PopulationVariance => Count > 0 && !IsConstant ? SumOfSquares / Count : 0;
+
+    /// <summary>M2 / (n − 1); 0 when n &lt; 2 or <see cref="IsConstant"/>.</summary>
+    public double SampleVariance => Count > 1 && !IsConstant ? SumOfSquares / (Count - 1) : 0;
+
+    /// <summary>All numbers are equal but for the rounding of their mean: √(M2 / n) &lt; 1e−10 |μ|.</summary>
+    public bool IsConstant => SumOfSquares == 0 || Math.Sqrt(SumOfSquares / Count) < SmallestRelativeDeviation * Math.Abs(Mean);
 
     /// <summary>Of all numbers (two passes).</summary>
     public static Moments Of(ReadOnlySpan<double> values)

@@ -12,7 +12,7 @@ public static class AdversarialSelection
     public static double Limit(ReadOnlySpan<double> logProbs, double share)
     {
         Require.Range(share is >= 0 and <= 1, share, "in [0, 1]", nameof(share));
-        int k = (int)Math.Floor(share * logProbs.Length);
+        int k = Share.Floor(share, logProbs.Length);
         if (k == 0) return double.NegativeInfinity;
         double[] sorted = logProbs.ToArray();
         Array.Sort(sorted);
@@ -28,7 +28,7 @@ public static class AdversarialSelection
     {
         Require.Length(logProbs.Length, rewards.Length, nameof(logProbs));
         Require.Range(topShare is >= 0 and <= 1, topShare, "in [0, 1]", nameof(topShare));
-        int k = (int)Math.Ceiling(topShare * rewards.Length);
+        int k = Share.Ceiling(topShare, rewards.Length);
         if (k == 0) return [];
         double[] sorted = rewards.ToArray();
         Array.Sort(sorted);

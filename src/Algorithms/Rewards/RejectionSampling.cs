@@ -49,7 +49,7 @@ public static class RejectionSampling
             keep[i] = false;
             if (!GroupMoments.IsValid(valid, i)) continue;
             List<double> list = sorted[groups[i]];
-            keep[i] = scores[i] >= list[Math.Max(0, (int)Math.Ceiling(quantile * list.Count) - 1)];
+            keep[i] = scores[i] >= list[Math.Max(0, Share.Ceiling(quantile, list.Count) - 1)];
         }
     }
 }

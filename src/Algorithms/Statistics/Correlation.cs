@@ -7,18 +7,11 @@ public static class Correlation
     public static double Pearson(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
     {
         Require.Length(y.Length, x.Length, nameof(y));
-        double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
-        for (int i = 0; i < x.Length; i++) (mx, my) = (mx + x[i], my + y[i]);
-        (mx, my) = (mx / x.Length, my / x.Length);
-        for (int i = 0; i < x.Length; i++)
-        {
-            double a = x[i] - mx, b = y[i] - my;
-            xx += a * a;
-            yy += b * b;
-            xy += a * b;
-        }
-
-        return xx > 0 && yy > 0 ? xy / Math.Sqrt(xx * yy) : double.NaN;
+        Moments mx = Moments.Of(x), my = Moments.Of(y);
+        if (mx.IsConstant || my.IsConstant) return double.NaN;
+        double xy = 0;
+        for (int i = 0; i < x.Length; i++) xy += (x[i] - mx.Mean) * (y[i] - my.Mean);
+        return xy / Math.Sqrt(mx.SumOfSquares * my.SumOfSquares);
     }
 
     /// <summary>Spearman's ρ: Pearson's r of the ranks, ties sharing their mean rank.</summary>

@@ -112,7 +112,7 @@ public sealed partial record MethodConfig : IChosenDefaults
     [Doc("Target KL in nats per sequence of an adaptive β; 0: β is fixed."), Range(0, 1e6)]
     public double KlTarget { get; init; }
 
-    [Doc("Horizon of the adaptive β in sequences."), Range(1, 1e12)]
+    [Doc("Horizon of the adaptive β in sequences; above a fifth of an iteration's responses."), Range(1, 1e12)]
     public double KlHorizon { get; init; } = 10_000;
 
     // Rewards, in the order in which they are applied

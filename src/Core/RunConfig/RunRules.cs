@@ -3,6 +3,9 @@ namespace Rlhf.Core;
 /// <summary>Contradictions between sections.</summary>
 public sealed partial record RunConfig : IValidated
 {
+    /// <summary>Where the error of the measured KL is cut (Ziegler et al. 2019).</summary>
+    private const double LargestKlError = 0.2;
+
     /// <inheritdoc/>
     public IEnumerable<ConfigProblem> Validate()
     {
@@ -25,6 +28,9 @@ public sealed partial record RunConfig : IValidated
             yield return new("KeepBest", $"must be a metric of docs/metrics.md that is no time, as score/mean, or empty.{near}");
         }
 
+        long responses = (long)Generation.PromptsPerIteration * Generation.SamplesPerPrompt * (Method.DynamicSampling ? 1 + Method.DynamicSamplingRounds : 1);
+        if (Method.KlTarget > 0 && Method.KlHorizon <= LargestKlError * responses)
+            yield return new("Method.KlHorizon", $"must be above {ConfigText.Of(LargestKlError * responses)}, a fifth of the responses of an iteration ({responses}{(Method.DynamicSampling ? " with all rounds of dynamic sampling" : "")}): an iteration multiplies the KL coefficient by 1 ± 0.2 · responses / kl_horizon, which must stay positive. With {responses} it changes by at most a fifth.");
         if (RewardTraining.Reward.Length == 0) yield break;
         RewardSourceConfig? trained = Scoring.Rewards.FirstOrDefault(r => r.ColumnName == RewardTraining.Reward);
         string names = string.Join(", ", Scoring.Rewards.Where(r => r.Model.Length > 0).Select(r => r.ColumnName));

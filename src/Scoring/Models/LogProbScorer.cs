@@ -21,7 +21,7 @@ public sealed class LogProbScorer : IDisposable
     {
         Folder = folder;
         if (!Directory.Exists(folder)) throw new BadModelException($"{folder}: there is no such model folder.");
-        MaxLength = ContextLength(Path.Combine(folder, "genai_config.json"));
+        (MaxLength, VocabularySize) = Description(Path.Combine(folder, "genai_config.json"));
         _cached = CachedGraph.Open(folder, "scorer_cached.onnx", threads);
         if (_cached is null) _plain = OnnxSession.Open(folder, "scorer.onnx", threads);
     }
@@ -30,6 +30,9 @@ public sealed class LogProbScorer : IDisposable
 
     /// <summary>Most tokens of a sequence, from genai_config.json.</summary>
     public int MaxLength { get; }
+
+    /// <summary>Rows of the model's embedding, from genai_config.json: ids are 0 to one less.</summary>
+    public int VocabularySize { get; }
 
     /// <summary>Real tokens read so far.</summary>
     public long TokensScored => Interlocked.Read(ref _scored);
@@ -159,18 +162,25 @@ public sealed class LogProbScorer : IDisposable
         }
     }
 
-    private static int ContextLength(string config)
+    private static (int ContextLength, int VocabularySize) Description(string config)
     {
         if (!File.Exists(config)) throw new BadModelException($"{config}: file not found. A policy's ONNX folder comes from './rlhf export --model DIR --out DIR'; a reward model is none.");
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
-            return document.RootElement.GetProperty("model").GetProperty("context_length").GetInt32();
+            JsonElement model = document.RootElement.GetProperty("model");
+            return (Size(model, "context_length"), Size(model, "vocab_size"));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new BadModelException($"{config}: not a policy's configuration, model.context_length cannot be read ({e.Message}).", e);
+            throw new BadModelException($"{config}: not a policy's configuration ({e.Message}).", e);
         }
+    }
+
+    private static int Size(JsonElement model, string key)
+    {
+        if (!model.TryGetProperty(key, out JsonElement size)) throw new FormatException($"model.{key} is missing");
+        return size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out int value) && value > 0 ? value : throw new FormatException($"model.{key} is {Excerpt.Of(size.GetRawText())}; it must be a positive whole number");
     }
 
     public void Dispose()

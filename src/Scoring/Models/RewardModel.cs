@@ -34,6 +34,8 @@ public sealed class RewardModel : IDisposable
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(config));
             positions = document.RootElement.GetProperty("max_length").GetInt32();
+            VocabularySize = document.RootElement.GetProperty("vocab_size").GetInt32();
+            if (VocabularySize < 1) throw new FormatException($"vocab_size is {VocabularySize}; it must be positive");
             if (positions < 1) throw new FormatException($"max_length is {positions}; it must be positive");
             trained = document.RootElement.TryGetProperty("trained_length", out JsonElement length) ? length.GetInt32() : positions;
             if (trained < 1 || trained > positions) throw new FormatException($"trained_length is {trained}; it must be from 1 to max_length ({positions})");
@@ -41,6 +43,7 @@ public sealed class RewardModel : IDisposable
             _isMean = pooling == "mean";
             if (pooling is not ("last" or "mean")) throw new FormatException($"pooling is '{pooling}'; it must be last or mean");
             Temperature = document.RootElement.TryGetProperty("temperature", out JsonElement t) ? t.GetDouble() : 1;
+            if (!(Temperature > 0 && double.IsFinite(Temperature))) throw new FormatException($"temperature is {Temperature}; it must be a finite number above 0");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
@@ -79,7 +82,8 @@ public sealed class RewardModel : IDisposable
 
     internal Tokenizer Tokenizer => _tokenizer;
 
-    public int VocabularySize => _tokenizer.VocabularySize;
+    /// <summary>Rows of the model's embedding: ids are 0 to one less.</summary>
+    public int VocabularySize { get; }
 
     /// <summary>T of σ(reward / T) that was calibrated on held-out data; 1 where nobody did.</summary>
     public double Temperature { get; }

@@ -25,6 +25,7 @@ internal sealed class DenseTexts(string name, RewardModel model, RewardPer per, 
 
     private DenseText Rollout(in RuleInput row, int[] prompt, int[] response)
     {
+        TokenIds.Check(row.Place, (prompt, response), model.VocabularySize, $"the reward model in {model.Folder}");
         if (model.Tokenizer.Decode(response) != row.Response)
         {
             throw new BadDataException(

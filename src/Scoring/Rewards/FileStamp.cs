@@ -4,9 +4,14 @@ using Rlhf.Trajectories;
 
 namespace Rlhf.Scoring;
 
-/// <summary>Whether files are still those that a stopped run read: name, size and time of large ones, the contents of small ones.</summary>
+/// <summary>
+/// Whether files are still those that a stopped run read: by name, and by the contents of small ones (an edit within the clock's step may leave size and
+/// time as they were), by size and time of large ones (models and tables, too long to be read for it).
+/// </summary>
 internal static class FileStamp
 {
+    private const long Small = 1 << 20;
+
     public static string OfFolder(string folder) =>
         Path.GetFullPath(folder) + ": " + string.Join(", ", Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(OfFile));
 
@@ -28,6 +33,6 @@ internal static class FileStamp
     private static string OfFile(string file)
     {
         var info = new FileInfo(file);
-        return string.Create(CultureInfo.InvariantCulture, $"{file} {info.Length} {info.LastWriteTimeUtc.Ticks}");
+        return info.Length <= Small ? $"{file} {Sha256.OfFile(file)}" : string.Create(CultureInfo.InvariantCulture, $"{file} {info.Length} {info.LastWriteTimeUtc.Ticks}");
     }
 }

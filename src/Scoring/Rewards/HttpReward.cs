@@ -8,11 +8,15 @@ namespace Rlhf.Scoring;
 /// <summary>
 /// An HTTP endpoint as a reward: POST {"rows": [{"prompt", "response", "metadata"}, …]} is answered by {"rewards": [number, list or null, …]}.
 /// At most <see cref="InFlight"/> requests are open at once; time-outs, lost connections, 429 and 5xx are tried again, after the
-/// server's Retry-After or a wait that doubles.
+/// server's Retry-After or a wait that doubles. An answer too long to be one is not waited for again.
 /// </summary>
 internal sealed class HttpReward : IRewardFunction
 {
     private const int BatchRows = 64, InFlight = 4, Attempts = 4;
+
+    /// <summary>256 KiB a row: thousands of rewards of single tokens.</summary>
+    internal const int LongestAnswer = 1 << 24;
+
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
     private readonly HttpClient _client;
     private readonly Uri _address;
@@ -26,7 +30,7 @@ internal sealed class HttpReward : IRewardFunction
     {
         (_address, _who) = (address, $"The reward endpoint {address}");
         _firstWait = firstWait ?? TimeSpan.FromSeconds(0.5);
-        _client = new HttpClient { Timeout = timeout };
+        _client = new HttpClient { Timeout = timeout, MaxResponseContentBufferSize = LongestAnswer };
     }
 
     public IReadOnlyList<RewardValue> Score(IReadOnlyList<RuleInput> rows, CancellationToken cancellation)
@@ -58,6 +62,10 @@ internal sealed class HttpReward : IRewardFunction
                 problem = $"answered {(int)response.StatusCode} {response.ReasonPhrase}: '{Excerpt.Of(text)}'";
                 if (response.StatusCode != HttpStatusCode.TooManyRequests && (int)response.StatusCode < 500) throw new EngineException($"{_who} {problem}.");
                 if (Asked(response.Headers.RetryAfter) is { } asked && asked >= TimeSpan.Zero && asked < LongestWait) wait = asked;
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+            {
+                throw new BadDataException($"{_who} gave an answer of more than {LongestAnswer >> 20} MiB for at most {BatchRows} rows. It must answer {{\"rewards\": […]}} with one reward a row.", e);
             }
             catch (HttpRequestException e)
             {

@@ -27,21 +27,24 @@ public sealed partial class NumericAnswerRule(RuleArguments arguments) : IReward
     public double? Score(in RuleInput row)
     {
         if (Expected(row) is not { } expected) return null;
-        return LastNumber(row.Response) is { } found && Math.Abs(found - expected) <= (decimal)_tolerance ? _match : _otherwise;
+        return LastNumber(row.Response) is { } found && IsWithin((decimal)_tolerance, found, expected) ? _match : _otherwise;
     }
 
-    /// <summary>The last number of the text; thousands separators and a leading $ are understood ("$1,234.50" is 1234.5).</summary>
+    // Numbers of different signs may lie further apart than a decimal reaches.
+    private static bool IsWithin(decimal tolerance, decimal a, decimal b) =>
+        decimal.IsNegative(a) == decimal.IsNegative(b) ? Math.Abs(a - b) <= tolerance : Math.Abs(a) <= tolerance && Math.Abs(b) <= tolerance - Math.Abs(a);
+
+    /// <summary>
+    /// The last number of the text; thousands separators and a leading $ are understood ("$1,234.50" is 1234.5). Null where there is none, or where it is
+    /// beyond ±7.9e28: the number before it is not the answer.
+    /// </summary>
     public static decimal? LastNumber(string text)
     {
         int marker = text.LastIndexOf("####", StringComparison.Ordinal);
         MatchCollection numbers = Number().Matches(marker >= 0 ? text[(marker + 4)..] : text);
-        for (int i = numbers.Count - 1; i >= 0; i--)
-        {
-            string digits = numbers[i].Value.Replace(",", "", StringComparison.Ordinal);
-            if (decimal.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)) return value;
-        }
-
-        return null;
+        if (numbers.Count == 0) return null;
+        string digits = numbers[^1].Value.Replace(",", "", StringComparison.Ordinal);
+        return decimal.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value) ? value : null;
     }
 
     private decimal? Expected(in RuleInput row)

@@ -119,12 +119,14 @@ internal sealed class ScoringRows : IDisposable
         (int[], int[])? tokens = _promptTokens >= 0 && _responseTokens >= 0 && !batch.IsNull(_promptTokens, row) && !batch.IsNull(_responseTokens, row)
             ? (batch.GetInt32List(_promptTokens, row)!, batch.GetInt32List(_responseTokens, row)!)
             : null;
+        var place = new RowPlace(_job.Input, batch.FirstRow + row);
+        if (tokens is { } ids) TokenIds.Check(place, ids);
         string response = Text(batch, _response, row) ?? throw batch.Bad(_response, row, $"has no {_job.ResponseColumn}; a row to be scored needs one");
         string prompt = _prompt >= 0 ? Text(batch, _prompt, row) ?? "" : "";
         string? metadata = _metadata >= 0 && !batch.IsNull(_metadata, row) ? batch.GetString(_metadata, row) : null;
         double? temperature = _temperature >= 0 && !batch.IsNull(_temperature, row) ? batch.GetDouble(_temperature, row) : null;
         if (temperature is { } t && !(t > 0 && double.IsFinite(t))) throw batch.Bad(_temperature, row, $"is {t}; log-probs need a temperature above 0");
-        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata, Further(batch, row)) { Tokens = tokens, Place = new RowPlace(_job.Input, batch.FirstRow + row) }, tokens, temperature);
+        return new ScoringRow(batch.FirstRow + row, new RuleInput(prompt, response, tokens?.Item2.Length, metadata, Further(batch, row)) { Tokens = tokens, Place = place }, tokens, temperature);
     }
 
     private Dictionary<string, string>? Further(RowBatch batch, int row)

@@ -94,7 +94,7 @@ public sealed class ScoringStage : IDisposable
             IReadOnlyList<string> replaced = columns.Replaced(job.Input, rows.FileColumns);
             if (replaced.Count > 0) Log.Info($"{job.Input} has {string.Join(", ", replaced)} of a scoring before; {job.Output} has the new ones instead.");
             var tally = new ScoringTally(_sources, new RowPlace(job.Input, range?.First ?? 0));
-            ScoredFile.Augment(job.Input, job.Output, Written(work, progress, cancellation).Select(r => tally.Add(r)), columns, range);
+            ScoredFile.Augment(job.Input, job.Output, Written(work, progress, cancellation).Select(r => tally.Add(r)), columns, range, cancellation);
             work.Complete();
             return tally.Summary();
         }
@@ -199,6 +199,7 @@ public sealed class ScoringStage : IDisposable
 
     private (int[] Prompt, int[] Response) Tokens(ScoringRow row)
     {
+        if (row.Tokens is { } ids) TokenIds.Check(row.Input.Place, ids, _reference!.VocabularySize, $"the reference in {_reference.Folder}");
         (int[] prompt, int[] response) = row.Tokens ?? (_referenceTokenizer!.EncodePrompt(row.Input.Prompt), _referenceTokenizer.Encode(row.Input.Response));
         if (prompt.Length == 0)
         {

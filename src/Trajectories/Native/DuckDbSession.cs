@@ -59,6 +59,9 @@ internal sealed class DuckDbSession : IDisposable
         if (DuckDb.Query(_connection, sql, result) != 0) throw new DuckDbException(DuckDb.Text(DuckDb.ResultError(result)));
     }
 
+    /// <summary>Ends the query that runs, from another thread: it fails. Of no effect between queries.</summary>
+    public void Interrupt() => DuckDb.Interrupt(_connection);
+
     /// <summary>Starts a query whose rows are fetched chunk by chunk.</summary>
     /// <exception cref="DuckDbException">What DuckDB says.</exception>
     public RowStream Stream(string sql)

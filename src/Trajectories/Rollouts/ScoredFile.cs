@@ -30,8 +30,9 @@ public static class ScoredFile
     /// <param name="scores">One for each row.</param>
     /// <param name="columns">Which of the scores; null: all.</param>
     /// <param name="range">Only these rows of the input are copied; null: all.</param>
+    /// <param name="cancellation">Honoured while the input is copied.</param>
     /// <exception cref="BadDataException">The number of scores differs from the rows, a score is NaN, or the place cannot be written.</exception>
-    public static void Augment(string input, string output, IEnumerable<RowScores> scores, ScoreColumns? columns = null, (long First, long Count)? range = null)
+    public static void Augment(string input, string output, IEnumerable<RowScores> scores, ScoreColumns? columns = null, (long First, long Count)? range = null, CancellationToken cancellation = default)
     {
         columns ??= new ScoreColumns();
         using TableAugmenter augmenter = TableAugmenter.Create([input], output, columns.Columns, range);
@@ -42,7 +43,7 @@ public static class ScoredFile
             augmenter.Rows.EndRow();
         }
 
-        augmenter.Complete();
+        augmenter.Complete(cancellation);
     }
 
     /// <summary>The rows in file order, streamed; what a scoring run did not make (token rewards, reference) is null.</summary>

@@ -52,11 +52,13 @@ public sealed class TableAugmenter : IDisposable
     public static TableAugmenter Create(IReadOnlyList<string> inputs, string output, IReadOnlyList<DataColumn> columns, (long First, long Count)? range = null) => new(inputs, output, columns, range);
 
     /// <summary>Joins and gives the output its name.</summary>
+    /// <param name="cancellation">Ends the join, which reads all of the input, wherever it is.</param>
     /// <exception cref="BadDataException">The row counts differ, the input is damaged, or the disk is full; the output is then not there.</exception>
-    public void Complete()
+    /// <exception cref="OperationCanceledException">Cancelled; the output is not there.</exception>
+    public void Complete(CancellationToken cancellation = default)
     {
         Rows.Complete();
-        Join(_inputs, _columnsPath, _file, _output, _range);
+        Join(_inputs, _columnsPath, _file, _output, _range, cancellation);
         _completed = true;
         _file.Complete();
         File.Delete(_columnsPath);
@@ -70,16 +72,17 @@ public sealed class TableAugmenter : IDisposable
         File.Delete(_columnsPath);
     }
 
-    private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output, (long First, long Count)? range = null)
+    private static void Join(IReadOnlyList<string> inputs, string columnsParquet, WholeFile file, string output, (long First, long Count)? range, CancellationToken cancellation)
     {
         DataSource left = DataSource.Resolve(inputs), right = DataSource.Resolve([columnsParquet], format: FileFormat.Parquet);
         FileFormat format = FileFormats.Of(output);
         // One thread reads the files from the first row to the last, so LIMIT counts in their order.
         using var session = new DuckDbSession(new SessionOptions { PreserveInsertionOrder = false });
-        string whole = WholeTable(session, left, format), rightTable = right.Table();
-        string leftTable = range is { } part ? $"(SELECT * FROM {whole} LIMIT {part.Count} OFFSET {part.First})" : whole;
+        using CancellationTokenRegistration stop = cancellation.Register(session.Interrupt);
         try
         {
+            string whole = WholeTable(session, left, format), rightTable = right.Table();
+            string leftTable = range is { } part ? $"(SELECT * FROM {whole} LIMIT {part.Count} OFFSET {part.First})" : whole;
             long rows = Count(session, leftTable), added = Count(session, rightTable);
             if (rows != added)
                 throw new BadDataException($"{left.Name} has {rows} rows but there are values for {added}: every row needs one. {output} was not written.");
@@ -87,7 +90,12 @@ public sealed class TableAugmenter : IDisposable
             var names = newColumns.Select(c => c.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
             var kept = left.Describe(session, leftTable).Where(c => !names.Contains(c.Name)).Select(c => (c.Name, c.SqlType, Table: "l."));
             string select = CopyTarget.Select([.. kept, .. newColumns.Select(c => (c.Name, c.SqlType, Table: "r."))], format);
+            cancellation.ThrowIfCancellationRequested();
             session.Execute(CopyTarget.Statement($"{select} FROM {leftTable} AS l POSITIONAL JOIN {rightTable} AS r", file.PartialPath, output, format));
+        }
+        catch (Exception e) when (cancellation.IsCancellationRequested && e is DuckDbException or BadDataException)
+        {
+            throw new OperationCanceledException($"{output} was not written.", e, cancellation);
         }
         catch (DuckDbException e)
         {

@@ -107,6 +107,9 @@ public sealed class GroupBaselineTests
         Assert.That(keep, Is.EqualTo(valid));
         RejectionSampling.AboveQuantile(groups, scores, valid, 1, keep);
         Assert.That(keep, Is.EqualTo(new[] { false, true, true, true, false, false }));
+        bool[] twenty = new bool[20];
+        RejectionSampling.AboveQuantile(new int[20], [.. Enumerable.Range(1, 20).Select(i => (double)i)], [], 0.55, twenty); // the 11th smallest and above
+        Assert.That(twenty.Count(k => k), Is.EqualTo(10));
     }
 
     [Test]

@@ -51,6 +51,17 @@ public sealed class KlTests
         Assert.That(resumed.Coefficient, Is.EqualTo(controller.Coefficient));
     }
 
+    /// <summary>1 − 0.2 · 64/10 = −0.28: the formula alone would turn the penalty around, and never get back.</summary>
+    [Test]
+    public void ABatchLargerThanTheHorizonLeavesTheCoefficientPositive()
+    {
+        AdaptiveKlController controller = new(0.25, target: 6, horizon: 10);
+        controller.Update(0, 64);
+        Assert.That(controller.Coefficient, Is.EqualTo(0.125));
+        controller.Update(12, 64);
+        Assert.That(controller.Coefficient, Is.EqualTo(0.125 * (1 + (0.2 * 64 / 10))).Within(Tolerance.SameFormula));
+    }
+
     [Test]
     public void FixedAndDoublingControllers()
     {

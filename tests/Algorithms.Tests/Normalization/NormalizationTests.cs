@@ -64,6 +64,43 @@ public sealed class NormalizationTests
         }
     }
 
+    /// <summary>0.1 is no binary fraction, so the mean of 64 of them is not 0.1 and M2 not 0; whatever divides by the deviation must not see it.</summary>
+    [TestCase(0.1, 64)]
+    [TestCase(-0.3, 1000)]
+    [TestCase(1e12 / 3, 999)]
+    [TestCase(1e-9 / 3, 77)]
+    public void EqualNumbersHaveNoVariance(double value, int count)
+    {
+        double[] equal = [.. Enumerable.Repeat(value, count)];
+        Moments m = Moments.Of(equal);
+        Assert.That(m.SumOfSquares, Is.GreaterThan(0), "else the case tests nothing");
+        Assert.That((m.IsConstant, m.SampleVariance, m.PopulationVariance), Is.EqualTo((true, 0.0, 0.0)));
+        RunningMoments running = new();
+        double[] scores = [.. equal];
+        for (int batch = 0; batch < 3; batch++)
+        {
+            equal.CopyTo(scores, 0);
+            ScoreShaping.DivideByRunningDeviation(scores, running);
+            Assert.That(scores, Is.EqualTo(equal), "divided by 1");
+        }
+
+        ScoreShaping.NormalizeByRunningMoments(scores, running);
+        Assert.That(scores, Has.All.EqualTo(0).Within(Math.Abs(value) * Tolerance.SameFormula));
+        Assert.That(ExplainedVariance.Of(Check.AllTrue(count), [.. Enumerable.Range(0, count).Select(i => (double)i)], equal), Is.Zero);
+        Assert.That(Correlation.Pearson(equal, [.. Enumerable.Range(0, count).Select(i => (double)i)]), Is.NaN);
+    }
+
+    /// <summary>A spread of float32's rounding is one, and broken numbers are to be seen.</summary>
+    [Test]
+    public void SmallAndBrokenSpreadsAreKept()
+    {
+        Moments small = Moments.Of([1, 1 + 6e-8]);
+        Assert.That((small.IsConstant, Math.Sqrt(small.SampleVariance)), Is.EqualTo((false, 6e-8 / Math.Sqrt(2))).Using<double>((a, b) => Math.Abs(a - b) < 1e-14));
+        Assert.That(Moments.Of([1e-300, 2e-140]).SampleVariance, Is.GreaterThan(0), "no smallest number, only a smallest share");
+        Assert.That(Moments.Of([1, double.NaN]).SampleVariance, Is.NaN);
+        Assert.That(Moments.Of([double.MaxValue, double.MaxValue]).SampleVariance, Is.EqualTo(double.PositiveInfinity));
+    }
+
     [Test]
     public void OneByOneEqualsMergedEqualsWhole()
     {

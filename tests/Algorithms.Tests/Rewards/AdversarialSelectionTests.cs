@@ -14,6 +14,15 @@ public sealed class AdversarialSelectionTests
     [TestCase(1, -2)]
     public void TheLimitIsAnOrderStatistic(double share, double expected) => Assert.That(AdversarialSelection.Limit(LogProbs, share), Is.EqualTo(expected));
 
+    /// <summary>29 of 100 and 11 of 20, whatever float64 makes of the products.</summary>
+    [Test]
+    public void SharesOfWholeNumbersAreExact()
+    {
+        double[] hundred = [.. Enumerable.Range(1, 100).Select(i => (double)i)], twenty = hundred[..20];
+        Assert.That(AdversarialSelection.Limit(hundred, 0.29), Is.EqualTo(29));
+        Assert.That(AdversarialSelection.Select(twenty, new double[20], 0.55, 0), Has.Length.EqualTo(11));
+    }
+
     [Test]
     public void HighRewardAndLowLikelihoodTogether()
     {

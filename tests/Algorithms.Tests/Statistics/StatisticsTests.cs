@@ -54,6 +54,16 @@ public sealed class StatisticsTests
         Assert.That(Bootstrap.Quantile([1, 2, 4], 0.75), Is.EqualTo(3));
     }
 
+    // 0.55 · 20 = 11.000000000000002 and 0.29 · 100 = 28.999999999999996 in float64.
+    [TestCase(0.55, 20, 11, 11)]
+    [TestCase(0.29, 100, 29, 29)]
+    [TestCase(0.07, 100, 7, 7)]
+    [TestCase(0.5, 5, 2, 3)]
+    [TestCase(0, 5, 0, 0)]
+    [TestCase(1, 5, 5, 5)]
+    [TestCase(0.001, 5, 0, 1)]
+    public void SharesAreCountedInDecimals(double share, int n, int floor, int ceiling) => Assert.That((Share.Floor(share, n), Share.Ceiling(share, n)), Is.EqualTo((floor, ceiling)));
+
     // Ties share ranks: 1, 2.5, 2.5, 4. Against 1, 2, 3, 4: Σab = 4.5, Σa² = 4.5, Σb² = 5: 4.5/√22.5.
     [Test]
     public void RanksShareTies()

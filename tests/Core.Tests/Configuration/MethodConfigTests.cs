@@ -64,6 +64,16 @@ public sealed class MethodConfigTests
     public void AGroupOfOneIsRefused(string section, string expected) =>
         Assert.That(Problem(section, "policy: p\ngeneration: { prompts: q }\n"), Does.Contain(expected));
 
+    /// <summary>64 prompts (default) of 4 samples: 0.2 · 256 = 51.2; DAPO's four further rounds make it five times that.</summary>
+    [TestCase("kl_target: 3, kl_horizon: 51", "method.kl_horizon is 51; it must be above 51.2, a fifth of the responses of an iteration (256)")]
+    [TestCase("name: dapo, kl_coefficient: 0.1, kl_target: 3, kl_horizon: 256", "it must be above 256, a fifth of the responses of an iteration (1280 with all rounds of dynamic sampling)")]
+    public void AHorizonThatTurnsTheKlAroundIsRefused(string section, string expected)
+    {
+        Assert.That(Problem(section), Does.Contain(expected));
+        Assert.That(() => Method(section.Replace("kl_horizon: 51", "kl_horizon: 52", StringComparison.Ordinal).Replace(": 256", ": 257", StringComparison.Ordinal)), Throws.Nothing);
+        Assert.That(() => Method("kl_horizon: 1"), Throws.Nothing, "β is fixed: the horizon is not read");
+    }
+
     [Test]
     public void FiltersNeedACorrection()
     {

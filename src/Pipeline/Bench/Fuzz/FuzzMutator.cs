@@ -5,8 +5,8 @@ using Rlhf.Core;
 namespace Rlhf.Pipeline.Bench;
 
 /// <summary>
-/// Damages bytes as disks, copies and strangers do: bit flips, cut ends, sizes that lie, values of another kind. A pure function of
-/// (seed, number), so that a finding can be made again.
+/// Damages bytes as disks, copies and strangers do: bit flips, cut ends, sizes that lie, values of another kind; of JSON every second time its structure
+/// instead. A pure function of (seed, number), so that a finding can be made again.
 /// </summary>
 internal static class FuzzMutator
 {
@@ -15,7 +15,7 @@ internal static class FuzzMutator
 
     private static readonly ulong[] Sizes = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF, 0x1_0000_0000, 0x1000_0000];
 
-    public static byte[] Mutate(byte[] whole, ulong seed, uint number, bool text)
+    public static byte[] Mutate(byte[] whole, ulong seed, uint number, FuzzFormat format)
     {
         uint draw = 0;
         ulong Bits() => AddressedRandom.Bits(seed, AddressedRandom.Stream.Augmentation, number, draw++);
@@ -26,7 +26,8 @@ internal static class FuzzMutator
 
         byte[] bytes = [.. whole];
         if (bytes.Length == 0) return bytes;
-        switch (Bits() % (text ? 9u : 7u))
+        if (format == FuzzFormat.Json && At(2) == 0) return FuzzJson.Mutate(bytes, At);
+        switch (Bits() % (format == FuzzFormat.Binary ? 7u : 9u))
         {
             case 0: // one to eight bits
                 for (int n = 1 + At(8); n > 0; n--) bytes[Place(bytes.Length)] ^= (byte)(1 << At(8));

@@ -20,7 +20,20 @@ namespace Rlhf.Pipeline.Bench;
 /// <param name="Sealed">True: the format carries checksums, so damage must be found or leave what is read unchanged.</param>
 internal sealed record FuzzTarget(string Name, IReadOnlyList<string> Files, Func<string> Use, bool Sealed = false, bool Extra = false)
 {
-    public static bool IsText(string file) => Path.GetExtension(file) is ".json" or ".jsonl" or ".yaml" or ".csv" or ".txt";
+    public static FuzzFormat FormatOf(string file) => Path.GetExtension(file) switch
+    {
+        ".json" or ".jsonl" => FuzzFormat.Json,
+        ".yaml" or ".csv" or ".txt" => FuzzFormat.Text,
+        _ => FuzzFormat.Binary,
+    };
+}
+
+/// <summary>What is known of a file's bytes.</summary>
+internal enum FuzzFormat
+{
+    Binary,
+    Text,
+    Json,
 }
 
 /// <summary>A small valid example of everything that the product reads, and how it reads it.</summary>
@@ -37,6 +50,7 @@ internal static class FuzzTargets
         ModelExport.Folder(At("model"), At("policy"));
         ModelExport.Folder(At("reward-model"), At("reward"));
         FuzzTexts.Write(folder);
+        FuzzTokenizers.Write(folder);
         using (GenerationStage generation = GenerationStage.Open(At("policy"), "ort", 1)) generation.Run(PromptFile.Read(At("prompts.jsonl"), "prompt"), Sampling, At("rollouts.parquet"));
         RewardSourceConfig[] rewards = [new() { Name = "length", Rule = "length:unit=tokens,target=6,width=12" }];
         using (var scoring = new ScoringStage(rewards, At("policy"), 1)) scoring.Run(new ScoringJob { Input = At("rollouts.parquet"), Output = At("scored.parquet") });
@@ -73,6 +87,12 @@ internal static class FuzzTargets
             new("tokenizer", ["model/tokenizer.json", "model/tokenizer_config.json"], () =>
             {
                 using Tokenizer tokenizer = Tokenizer.Open(At("model"));
+                int[] ids = tokenizer.EncodePrompt("the river turned slowly");
+                return tokenizer.Decode(ids) + string.Concat(ids.Select(i => tokenizer.BytesOf(i).Length));
+            }),
+            new("tokenizer in parts", ["parts/tokenizer.json", "parts/tokenizer_config.json", "parts/config.json"], () =>
+            {
+                using Tokenizer tokenizer = Tokenizer.Open(At("parts"));
                 int[] ids = tokenizer.EncodePrompt("the river turned slowly");
                 return tokenizer.Decode(ids) + string.Concat(ids.Select(i => tokenizer.BytesOf(i).Length));
             }),

@@ -31,7 +31,7 @@ internal static class FuzzWorker
             string outcome;
             try
             {
-                File.WriteAllBytes(path, FuzzMutator.Mutate(whole, seed, number, FuzzTarget.IsText(path)));
+                File.WriteAllBytes(path, FuzzMutator.Mutate(whole, seed, number, FuzzTarget.FormatOf(path)));
                 string result = target.Use();
                 outcome = target.Sealed && result != expected[target.Name] ? "BAD the damage was not found and what was read is another thing" : "ok";
             }
