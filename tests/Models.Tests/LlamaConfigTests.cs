@@ -119,6 +119,12 @@ public sealed class LlamaConfigTests
             Is.EqualTo($"{folder.File("config.json")}: file not found; a Hugging Face model folder has config.json, *.safetensors and tokenizer.json."));
         File.WriteAllText(folder.File("config.json"), "{\"vocab_size\": 1, \"vocab_size\": 2}");
         Assert.That(Assert.Throws<BadModelException>(() => LlamaConfig.Load(folder.Path))!.Message, Does.StartWith($"{folder.File("config.json")}: not valid JSON"));
+        foreach (string line in (string[])["\"note\": \"\\ud800\"", "\"\\udc00\": 1", "\"notes\": [\"\\ud83d\"]"])
+        {
+            File.WriteAllText(folder.File("config.json"), "{" + line + "," + Valid[1..]);
+            Assert.That(Assert.Throws<BadModelException>(() => LlamaConfig.Load(folder.Path), line)!.Message, Does.StartWith($"{folder.File("config.json")}: a text holds half of a surrogate pair"));
+        }
+
         File.WriteAllText(folder.File("config.json"), "[]");
         Assert.That(Assert.Throws<BadModelException>(() => LlamaConfig.Load(folder.Path))!.Message, Does.EndWith("found no JSON object."));
     }

@@ -102,10 +102,15 @@ public sealed record LlamaConfig
         try
         {
             root = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            _ = root?.ToJsonString(); // escapes are unchecked until then, and keys that are only kept would fail when a trained model is saved
         }
         catch (JsonException e)
         {
             throw new BadModelException($"{where}: not valid JSON ({e.Message}).", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new BadModelException($"{where}: a text holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no character; the file is damaged. Copy it again from where the model was trained.", e);
         }
 
         return new LlamaConfigReader(root as JsonObject ?? throw new BadModelException($"{where}: found no JSON object."), where).Read();

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 namespace Rlhf.Pipeline.Bench;
 
 /// <summary>Damages the structure of a JSON file and leaves it JSON: what programs of other versions, scripts and hands make of it.</summary>
-internal static class FuzzJson
+public static class FuzzJson
 {
     private static readonly string[] Values =
     [
