@@ -40,6 +40,25 @@ public sealed class DamagedFileTests : FileTest
         Assert.That(errors, Is.GreaterThan(Mutations / 2), "most damage shows");
     }
 
+    /// <summary>The last list of a footer says that it has 2²⁸ elements: DuckDB alone makes room for them, in gigabytes and half a minute.</summary>
+    [Test]
+    public void A_list_that_lies_in_a_footer_is_told_at_once()
+    {
+        string path = At("lies.parquet");
+        ScoredFile.Write(path, Enumerable.Range(0, 5).Select(i => new ScoredRollout(Samples.Rollout(i), Samples.Scores(i))));
+        byte[] file = File.ReadAllBytes(path);
+        // Field 7, column_orders: a list of more than 14 structs, each of them the empty struct in its field 1.
+        byte[] orders = [0x1C, 0, 0, 0x1C, 0, 0];
+        int at = file.AsSpan().LastIndexOf(new byte[] { 0x19, 0xFC }) + 2;
+        Assert.That(file.AsSpan(at + 1, orders.Length).SequenceEqual(orders), "where the number of elements stands");
+        ReadOnlySpan<byte> number = [0xFF, 0xFF, 0xFF, 0x7F];
+        number.CopyTo(file.AsSpan(at));
+        File.WriteAllBytes(path, file);
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Assert.That(Message(() => _ = ScoredFile.Read(path).Count()), Does.StartWith($"{path} cannot be read as Parquet: a list in its footer says that it has 268435455 elements"));
+        Assert.That(System.Diagnostics.Stopwatch.GetElapsedTime(start), Is.LessThan(s_limit));
+    }
+
     private static byte[] Mutate(byte[] whole, uint m)
     {
         uint Draw(uint k, int below) => (uint)(AddressedRandom.Bits(1, AddressedRandom.Stream.Data, m, k) % (ulong)below);

@@ -38,6 +38,7 @@ internal sealed partial class DataSource
             if (format is null && FileFormats.Of(file) != common)
                 throw new BadDataException($"{file} is {FileFormats.Of(file)} but {files[0]} is {common}; files read together must have one format.");
             if (new FileInfo(file).Length == 0) throw new BadDataException($"{file} is empty (0 bytes); expected {common} data.");
+            if (common == FileFormat.Parquet) ParquetFooter.Check(file);
         }
 
         return new DataSource(name, files, common, delimiter);
