@@ -40,7 +40,7 @@ public sealed class DamagedFileTests : FileTest
         Assert.That(errors, Is.GreaterThan(Mutations / 2), "most damage shows");
     }
 
-    /// <summary>The last list of a footer says that it has 2²⁸ elements: DuckDB alone makes room for them, in gigabytes and half a minute.</summary>
+    /// <summary>The last list of a footer says that it has 2²⁸ elements: DuckDB alone makes room for them, which takes 20 seconds.</summary>
     [Test]
     public void A_list_that_lies_in_a_footer_is_told_at_once()
     {

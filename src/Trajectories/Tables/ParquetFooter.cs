@@ -4,8 +4,8 @@ using Rlhf.Core;
 namespace Rlhf.Trajectories;
 
 /// <summary>
-/// Walks a Parquet file's footer (Thrift's compact protocol) before DuckDB does, which makes room for as many elements as a list says that it has: of one
-/// damaged byte become gigabytes and half a minute. Nothing else is judged here; what is damaged in another way, DuckDB tells.
+/// Walks a Parquet file's footer (Thrift's compact protocol) before DuckDB does, which makes room for as many elements as a list says that it has: four
+/// damaged bytes cost 20 seconds. Nothing else is judged here; what is damaged in another way, DuckDB tells.
 /// </summary>
 internal ref struct ParquetFooter
 {
