@@ -9,7 +9,10 @@ public static class Share
     private const double Slack = 1e-9;
 
     /// <summary>⌈share · n⌉.</summary>
-    public static int Ceiling(double share, int n) => (int)Math.Ceiling((share * n) - Slack);
+    public static int Ceiling(double share, int n) => (int)Ceiling(share * n);
+
+    /// <summary>⌈x⌉ of a product or quotient of shares and counts.</summary>
+    public static long Ceiling(double x) => (long)Math.Ceiling(x - Slack);
 
     /// <summary>⌊share · n⌋.</summary>
     public static int Floor(double share, int n) => (int)Math.Floor((share * n) + Slack);

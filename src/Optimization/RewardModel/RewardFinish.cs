@@ -14,7 +14,8 @@ public static class RewardFinish
     public static (double Mean, double Deviation) Standardise(RewardModelConfig config, List<RewardExample> training, List<RewardExample> heldOut)
     {
         if (!config.NormalizeLabels) return (0, 1);
-        double mean = training.Average(e => e.Label), deviation = Math.Sqrt(training.Average(e => (e.Label - mean) * (e.Label - mean)));
+        var labels = Moments.Of([.. training.Select(e => e.Label)]);
+        double mean = labels.Mean, deviation = Math.Sqrt(labels.PopulationVariance);
         if (!(deviation > 0)) throw new BadDataException($"normalize_labels: every score is {mean}; there is nothing to learn.");
         foreach (List<RewardExample> examples in (List<RewardExample>[])[training, heldOut])
         {
@@ -55,7 +56,8 @@ public static class RewardFinish
         {
             RewardModelConfig reading = config with { Objective = RewardObjective.Discriminator, TextColumn = config.NormalizeColumn, PromptColumn = config.NormalizePromptColumn };
             double[] rewards = [.. scorer.Evaluate(RewardData.All(reading, config.NormalizeOn, tokenizer, cancellation)).Select(s => (factor * s[0]) + shift)];
-            double mean = rewards.Average(), deviation = Math.Sqrt(rewards.Average(r => (r - mean) * (r - mean)));
+            var moments = Moments.Of(rewards);
+            double mean = moments.Mean, deviation = Math.Sqrt(moments.PopulationVariance);
             if (!(deviation > 0)) throw new BadDataException($"{string.Join(", ", config.NormalizeOn)}: the rewards of these texts are all {mean}; they have no deviation to normalise.");
             (factor, shift) = (factor / deviation, (shift - mean) / deviation);
             Console.WriteLine($"normalised on {rewards.Length:N0} reference texts: their rewards had mean {mean:G4} and deviation {deviation:G4}");

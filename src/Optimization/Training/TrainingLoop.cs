@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Rlhf.Algorithms;
 using Rlhf.Core;
 
 namespace Rlhf.Optimization;
@@ -75,7 +76,7 @@ public sealed class TrainingLoop : IDisposable
     /// <exception cref="ConfigurationException">That is no step at all.</exception>
     public static long PlannedSteps(double epochs, long examples, int batchSize, int maxSteps)
     {
-        long steps = (long)Math.Ceiling(epochs * examples / batchSize);
+        long steps = Share.Ceiling(epochs * examples / batchSize);
         if (maxSteps > 0) steps = Math.Min(steps, maxSteps);
         return steps > 0 ? steps : throw new ConfigurationException($"epochs is {epochs.ToString(CultureInfo.InvariantCulture)}: that is no step at all. Give a positive number.");
     }

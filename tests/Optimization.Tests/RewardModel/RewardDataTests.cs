@@ -390,4 +390,17 @@ public sealed class RewardDataTests : FolderTest
             Assert.That(gradient[i], Is.EqualTo((Loss(step) - Loss(-step)) / (2 * step)).Within(1e-8));
         }
     }
+
+    /// <summary>64 scores of 0.1 have a deviation of 1e-17 by rounding; divided by it they would be anything.</summary>
+    [Test]
+    public void EqualScoresAreNotStandardised()
+    {
+        List<RewardExample> Equal(double score) => [.. Enumerable.Range(0, 64).Select(i => new RewardExample([[1]], score, i))];
+        var config = new RewardModelConfig { Objective = RewardObjective.Regression, NormalizeLabels = true };
+        Assert.That(() => RewardFinish.Standardise(config, Equal(0.1), []), Throws.TypeOf<BadDataException>().With.Message.Contains("there is nothing to learn"));
+        List<RewardExample> scores = [.. Equal(0.1).Take(32), .. Equal(0.3).Take(32)];
+        (double mean, double deviation) = RewardFinish.Standardise(config, scores, []);
+        Assert.That((mean, deviation), Is.EqualTo((0.2, 0.1)).Using<(double, double), (double, double)>((a, b) => Math.Abs(a.Item1 - b.Item1) < 1e-12 && Math.Abs(a.Item2 - b.Item2) < 1e-12));
+        Assert.That(scores[0].Label, Is.EqualTo(-1).Within(1e-12));
+    }
 }
