@@ -14,7 +14,7 @@ public static class BenchSoak
 {
     private const int WarmUp = 10, Fewest = 8 * WarmUp;
     private const int DemoIterations = 5;
-    private const double MostGrowthOfMemory = 0.03, MostGrowthOfLastQuarter = 0.01, MostGrowthOfTime = 0.1, MostForCheckpoints = 0.03;
+    private const double MostGrowthOfMemory = 0.05, MostGrowthOfLastQuarter = 0.01, MostGrowthOfTime = 0.1, MostForCheckpoints = 0.03;
 
     /// <exception cref="BadDataException">The run failed.</exception>
     public static IReadOnlyList<SoakNumber> Run(string folder, int iterations)
