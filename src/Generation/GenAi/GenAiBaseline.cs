@@ -12,7 +12,9 @@ public sealed class GenAiBaseline : IDisposable
     private readonly PolicyFolder _folder;
     private readonly Model _model;
 
-    public GenAiBaseline(PolicyFolder folder) => (_folder, _model) = (folder, GenAiEngine.Open(folder));
+    /// <param name="folder">The exported policy.</param>
+    /// <param name="threads">Threads of GenAI's session; 0: as GenAI chooses.</param>
+    public GenAiBaseline(PolicyFolder folder, int threads = 0) => (_folder, _model) = (folder, GenAiEngine.Open(folder, threads));
 
     /// <summary>Answers the prompts in the order given; returns each response's ids, end token included.</summary>
     public IReadOnlyList<int[]> Generate(IReadOnlyList<int[]> prompts, SamplingOptions options, int padToken = 0)

@@ -14,6 +14,9 @@ public sealed record BenchRolloutsOptions
     /// <summary>0: all cores.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Threads of GenAI; 0: as it chooses.</summary>
+    public int GenAiThreads { get; init; }
+
     /// <summary>Cases whose name contains this; empty: all.</summary>
     public string Only { get; init; } = "";
 
@@ -65,7 +68,7 @@ public static class BenchRollouts
     {
         PolicyFolder folder = RolloutBenchModels.Export(shape, bench.Root, name, bench.Root);
         using OrtEngine engine = new(folder, null, bench.Engine);
-        using GenAiBaseline genai = new(folder);
+        using GenAiBaseline genai = new(folder, bench.Options.GenAiThreads);
         AgainstGenAi.Run(bench, $"{name} sample", folder, engine, genai, batch: 32, greedy: false, required);
         AgainstGenAi.Run(bench, $"{name} greedy", folder, engine, genai, batch: 16, greedy: true, required: 1.5);
         AgainstBareSteps.Run(bench, $"{name} share", folder, engine, batch: 16);

@@ -13,17 +13,18 @@ public static class BenchRolloutsCommand
     public static Command Create()
     {
         Option<int> repeats = new("--repeats") { Description = "Repetitions; medians are told.", HelpName = "N", DefaultValueFactory = _ => 5 };
-        Option<int> threads = new("--threads") { Description = "Threads of the engines; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        Option<int> threads = new("--threads") { Description = "Threads of our engine; 0: all cores.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        Option<int> genaiThreads = new("--genai-threads") { Description = "Threads of GenAI; 0: as it chooses, which is one on some machines.", HelpName = "N", DefaultValueFactory = _ => 0 };
         Option<string> only = new("--only") { Description = "Only cases whose name contains this.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         Option<int> longRun = new("--long-run", "--long") { Description = "Responses of the long run; 0: none.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
         Option<bool> json = new("--json") { Description = "Print JSON instead of tables." };
-        Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, only, longRun, json };
+        Command command = new("rollouts", "Generation measured: our engine, GenAI and the bare decoding steps on the same models and prompts.") { repeats, threads, genaiThreads, only, longRun, json };
         CommonOptions.AddTo(command, Offered.LogLevel);
         command.SetAction((parsed, cancellation) =>
         {
             BenchRolloutsOptions options = new()
             {
-                Repeats = Math.Max(1, parsed.GetValue(repeats)), Threads = parsed.GetValue(threads), Only = parsed.GetValue(only)!,
+                Repeats = Math.Max(1, parsed.GetValue(repeats)), Threads = parsed.GetValue(threads), GenAiThreads = Math.Max(0, parsed.GetValue(genaiThreads)), Only = parsed.GetValue(only)!,
                 LongRunResponses = parsed.GetValue(longRun),
             };
             RolloutBenchResult result = BenchRollouts.Run(options, name => Log.Info($"measuring: {name}"), cancellation);

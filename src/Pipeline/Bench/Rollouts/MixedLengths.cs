@@ -15,7 +15,7 @@ internal static class MixedLengths
         PolicyFolder folder = RolloutBenchModels.Export(RolloutBenchModels.LargeWithEnds, bench.Root, "ends", bench.Root);
         PolicyFolder plain = RolloutBenchModels.Export(RolloutBenchModels.Large, bench.Root, "plain", bench.Root);
         using OrtEngine engine = new(folder, null, bench.Engine), equalEngine = new(plain, null, bench.Engine);
-        using GenAiBaseline genai = new(folder);
+        using GenAiBaseline genai = new(folder, bench.Options.GenAiThreads);
         SamplingOptions sampling = new() { MaxNewTokens = 128, BatchSize = batch };
         List<Prompt> prompts = RolloutBench.Prompts(8 * batch, 8, 64, folder.VocabularySize), equalPrompts = RolloutBench.Prompts(batch, RolloutBench.PromptTokens, RolloutBench.PromptTokens, folder.VocabularySize);
         int[][] few = [.. prompts.Take(batch).Select(p => p.Tokens!)];
